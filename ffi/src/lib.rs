@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The C names of psref, and nothing else: a header's worth of functions a file, each a cast and a call.
+
+pub mod base;
+pub mod psref;
+
+/// The C convention for constructors: NULL and errno.
+pub(crate) fn or_errno<S, T>(made: Result<&'static S, ::psref::Errno>) -> *mut T {
+    match made {
+        Ok(state) => std::ptr::from_ref(state).cast_mut().cast(),
+        Err(::psref::Errno(error)) => {
+            // SAFETY: errno's address is valid for the thread's life.
+            unsafe { *libc::__errno_location() = error };
+            std::ptr::null_mut()
+        }
+    }
+}

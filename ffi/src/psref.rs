@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `<psref/psref.h>`: passive references, psref(9).
+
+use ::psref::psref::entry::{acquire_slow, release_slow, release_wake};
+use ::psref::psref::raw::{self, ClassState, Hold, TargetState};
+use std::ffi::{c_char, c_int, c_void};
+
+/// A class of targets: the slots of their holds. Opaque.
+#[repr(C)]
+#[allow(non_camel_case_types)]
+pub struct psref_class {
+    _opaque: [u8; 0],
+}
+
+/// Something that can be held. Embed it in the object; initialise it with psref_target_init().
+#[repr(C)]
+#[allow(non_camel_case_types)]
+pub struct psref_target {
+    /// The class; NULL once the target was destroyed.
+    pub prt_class: *mut psref_class,
+    /// Whether the target drains: no more holds.
+    pub prt_draining: bool,
+    /// Whether it has drained: nobody holds it.
+    pub prt_drained: bool,
+}
+
+/// One hold. The holder's own memory, on its stack or in its object; needs no initialisation before psref_acquire(). Its
+/// fields are the library's.
+#[repr(C)]
+#[allow(non_camel_case_types)]
+pub struct psref {
+    /// The slot; NULL: holds nothing.
+    pub psref_entry: *mut c_void,
+    /// Where it was acquired, in strict mode.
+    pub psref_debug: *mut c_void,
+    /// What it holds.
+    pub psref_target: *const psref_target,
+    /// Who acquired it, in strict mode.
+    pub psref_lwp: *mut c_void,
+    /// On which CPU, in strict mode.
+    pub psref_cpu: *mut c_void,
+}
+
+const _: () = {
+    assert!(size_of::<psref_target>() == size_of::<TargetState>() && size_of::<psref>() == size_of::<Hold>());
+    assert!(std::mem::offset_of!(psref_target, prt_draining) == ::psref::psref::entry::TARGET_DRAINING);
+    assert!(std::mem::offset_of!(psref, psref_target) == ::psref::psref::entry::PSREF_TARGET);
+};
+
+/// Creates a class of targets.
+///
+/// `name` shows in diagnostics; it is copied, and cut off after 48 bytes. `ipl` is taken for the sake of ported code: any
+/// value is accepted.
+///
+/// Returns the class, or NULL with errno ENOMEM; nothing is leaked then.
+///
+/// Context: may sleep; not in signal handlers. Costs 512 bytes a CPU that uses the class. Source: psref(9).
+///
+/// # Safety
+/// `name` is a terminated string.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn psref_class_create(name: *const c_char, ipl: c_int) -> *mut psref_class {
+    // SAFETY: the caller's promise.
+    crate::or_errno(unsafe { raw::class_create(name, ipl) })
+}
+
+/// Destroys a class. Its targets have been destroyed, or were never made known.
+///
+/// A class of which something is held is a fatal diagnostic.
+///
+/// Context: may sleep; not in signal handlers. Source: psref(9).
+///
+/// # Safety
+/// Nobody uses the class any more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn psref_class_destroy(class_: *mut psref_class) {
+    // SAFETY: the caller's promise.
+    unsafe { raw::class_destroy(class_.cast::<ClassState>()) }
+}
+
+/// Initialises a target of a class. Whoever makes it known to others does so with a release store.
+///
+/// Context: any, signal handlers too. Source: psref(9).
+///
+/// # Safety
+/// The target is the caller's alone.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn psref_target_init(target: *mut psref_target, class_: *mut psref_class) {
+    // SAFETY: the caller's promise.
+    unsafe { raw::target_init(target.cast::<TargetState>(), class_.cast::<ClassState>()) }
+}
+
+/// Holds a target: until psref_release() no drain of it returns.
+///
+/// Something else keeps the target alive until this returns: a lock or a read section around the look-up that found it.
+/// Any number of holds at once, of one target or of many, nested in any order.
+///
+/// Returns 0, or ENOENT once the target drains; then `psref` holds nothing and must not be released. (NetBSD's returns
+/// nothing; its draft of 2016 returned this.)
+///
+/// Context: any, signal handlers too; never sleeps. A class that runs out of slots on a CPU takes memory by mmap; where
+/// there is none, a fatal diagnostic. Source: psref(9).
+///
+/// # Safety
+/// `psref` is the caller's to write and does not hold anything now.
+#[unsafe(no_mangle)]
+#[unsafe(naked)]
+pub unsafe extern "C" fn psref_acquire(
+    psref: *mut psref,
+    target: *const psref_target,
+    class_: *mut psref_class,
+) -> c_int {
+    ::psref::__psref_acquire_body!(acquire_slow)
+}
+
+/// Ends a hold. The target must not be used any more: it may be gone when this returns.
+///
+/// On any CPU and in any thread. A psref that holds nothing, or another target, is a fatal diagnostic.
+///
+/// Context: any, signal handlers too; never sleeps. Source: psref(9).
+///
+/// # Safety
+/// `psref` was filled by psref_acquire() or psref_copy() for this target and class.
+#[unsafe(no_mangle)]
+#[unsafe(naked)]
+pub unsafe extern "C" fn psref_release(psref: *mut psref, target: *const psref_target, class_: *mut psref_class) {
+    ::psref::__psref_release_body!(release_slow, release_wake)
+}
+
+/// Makes `pto` a second hold of what `pfrom` holds. Never fails, also while the target drains. Both are released, in any
+/// order.
+///
+/// Context: any, signal handlers too; never sleeps. Source: psref(9).
+///
+/// # Safety
+/// `pto` is the caller's to write and holds nothing; `pfrom` holds something and is not released meanwhile.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn psref_copy(pto: *mut psref, pfrom: *const psref, class_: *mut psref_class) {
+    // SAFETY: the caller's promise.
+    unsafe { raw::copy(pto.cast::<Hold>(), pfrom.cast::<Hold>(), class_.cast::<ClassState>()) }
+}
+
+/// Whether the calling thread holds the target: acquired it, and it was not released. For assertions: looks at every slot
+/// of the class.
+///
+/// Context: any, signal handlers too; never sleeps. Source: psref(9).
+///
+/// # Safety
+/// The target is alive.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn psref_held(target: *const psref_target, class_: *mut psref_class) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { raw::held(target.cast::<TargetState>(), class_.cast::<ClassState>()) }
+}
+
+/// Stops new holds of a target and waits until the old ones are released. From now on psref_acquire() answers ENOENT.
+///
+/// A wait of more than PSREF_DRAIN_WARN seconds (environment; default 10) is told on standard error, with who holds the
+/// target, and goes on. Costs one membarrier where nobody holds it.
+///
+/// Context: may sleep; not in signal handlers, not while holding the target oneself. Source: the draft of psref(9) of 2016.
+///
+/// # Safety
+/// The target is alive until this returns.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn psref_target_drain(target: *mut psref_target, class_: *mut psref_class) {
+    // SAFETY: the caller's promise.
+    let _ = unsafe {
+        raw::target_drain(target.cast::<TargetState>(), class_.cast::<ClassState>(), ::psref::Patience::FOREVER)
+    };
+}
+
+/// Destroys a target: drains it unless psref_target_drain() has, then poisons it. The caller has unpublished it, so that
+/// nobody finds it any more. Destroying it again is a fatal diagnostic.
+///
+/// Context: as of psref_target_drain(). Source: psref(9).
+///
+/// # Safety
+/// Nobody acquires the target any more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn psref_target_destroy(target: *mut psref_target, class_: *mut psref_class) {
+    // SAFETY: the caller's promise.
+    unsafe { raw::target_destroy(target.cast::<TargetState>(), class_.cast::<ClassState>()) }
+}

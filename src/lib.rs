@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod diag;
+mod park;
+mod percpu;
+pub mod psref;
+mod stable;
+#[macro_use]
+mod sys;
+mod thread;
+pub mod topology;
+mod xcall;
+
+pub use park::{GaveUp, Patience};
+pub use psref::{Class, Draining, Guard, Misuse, Target};
+pub use sys::backend::Backend;
+pub use sys::errno::Errno;
+
+#[cfg(feature = "inject")]
+#[doc(hidden)]
+pub use sys::inject;
+
+/// The back end of this process: chosen at first use, never revised. May sleep the first time.
+///
+/// ```
+/// assert!(["rseq", "atomic"].contains(&psref::backend().name()));
+/// ```
+pub fn backend() -> Backend {
+    percpu::runtime::get().backend()
+}
+
+/// Why [`backend`] is not [`Backend::Rseq`], where it is not.
+pub fn why_not_rseq() -> Option<&'static str> {
+    percpu::runtime::get().why_not_rseq()
+}
+
+/// Which CPU lies on which NUMA node, as memory is placed by. May sleep the first time.
+///
+/// ```
+/// println!("CPU 0: nodes {:?}", psref::topology().nodes_near(0));
+/// ```
+pub fn topology() -> &'static topology::Topology {
+    percpu::runtime::get().topology()
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Blocks of slots: the guarded claim. A block is an array of slots at the same offset of every stripe; a slot holds an
+//! object's address or null, and beside it the number of the thread that claimed it.
+//!
+//! L1. A slot that holds an object's address belongs to one live hold, and only that hold's release makes it null.
+//! L2. The holder is written before the address and not changed while the address stands (R26).
+//! L3. Stripes of CPUs are claimed by sections alone, the last stripe by compare-and-swap alone (R6); where the back end
+//!     is atomic every stripe is claimed by compare-and-swap.
+//! L4. Clearing needs no section: a plain store where a membarrier stands on the other side, else an exchange (R5).
+
+use super::runtime::{self, Runtime};
+use crate::sys::atomic;
+use crate::sys::backend::Backend;
+use crate::sys::section::{self, Claim};
+use crate::sys::sync::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+
+/// In a forked child: the hold of a thread that did not come along. Scans pass over it, claims avoid it, a late release
+/// may clear it. No object lies at this address.
+pub(crate) const TOMBSTONE: usize = 2;
+
+/// How often a section is tried before the thread is served without one (R11).
+const RETRIES: usize = 64;
+
+/// One place for a hold.
+#[repr(C)]
+pub(crate) struct Slot {
+    /// Null, a mark, or the object's address.
+    pub(crate) target: AtomicUsize,
+    /// Number of the thread that claimed it; meaningful while `target` is an object's address.
+    pub(crate) holder: AtomicU64,
+}
+
+/// log2 of a slot's size; the sections shift and mask by it.
+pub(crate) const SLOT_SHIFT: u32 = 4;
+const _: () = assert!(size_of::<Slot>() == 1 << SLOT_SHIFT || cfg!(loom));
+
+/// Why a slot could not be had in a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// The guard was set.
+    Guarded,
+    /// Every slot that this thread could use is taken.
+    Full,
+}
+
+/// A slot that was claimed, and how it must be cleared.
+pub(crate) struct Claimed {
+    pub(crate) slot: &'static Slot,
+    /// No membarrier makes a plain store of null enough (L4).
+    pub(crate) by_exchange: bool,
+}
+
+/// A block of slots; a power of two of them in every stripe.
+#[derive(Clone, Copy)]
+pub(crate) struct Block {
+    pub(crate) memory: storage::Memory,
+    pub(crate) slots: usize,
+}
+
+impl Block {
+    pub(crate) fn new(slots: usize) -> Result<Block, crate::sys::errno::Errno> {
+        debug_assert!(slots.is_power_of_two());
+        Ok(Block { memory: storage::alloc(slots)?, slots })
+    }
+
+    /// # Safety
+    /// Every slot is null or a mark, and nobody claims here any more.
+    pub(crate) unsafe fn free(self) {
+        // SAFETY: passed on.
+        unsafe { storage::free(self.memory) }
+    }
+
+    pub(crate) fn slot(&self, stripe: usize, i: usize) -> &'static Slot {
+        storage::slot(self.memory, stripe, i)
+    }
+
+    /// Every slot of every stripe, with its stripe.
+    pub(crate) fn into_slots(self) -> impl Iterator<Item = (usize, &'static Slot)> {
+        let stripes = runtime::get().stripes();
+        (0..stripes).flat_map(move |s| (0..self.slots).map(move |i| (s, self.slot(s, i))))
+    }
+
+    /// Claims a slot of the caller's CPU for `target`, beginning at `home`. With a guard: never once the guard was set and
+    /// the setter's membarrier is over. The guard must stay readable until this returns (R1).
+    ///
+    /// `Err(Guarded)` of an unregistered thread comes after a full undo; the caller then owes the waiters a look (R2):
+    /// `undone` is called for it.
+    pub(crate) fn claim(
+        &self,
+        target: usize,
+        holder: u64,
+        guard: Option<&AtomicU8>,
+        home: usize,
+        undone: impl Fn(),
+    ) -> Result<Claimed, Refused> {
+        let facts = runtime::get();
+        if facts.backend() == Backend::Rseq {
+            for _ in 0..RETRIES {
+                match storage::claim_in_section(self, target, holder, guard, home) {
+                    Claim::Slot(at) => {
+                        return Ok(Claimed { slot: storage::slot_at(at), by_exchange: false });
+                    }
+                    Claim::Guarded => return Err(Refused::Guarded),
+                    Claim::Full => return Err(Refused::Full),
+                    Claim::NoCpu => break,
+                    Claim::Aborted => {}
+                }
+            }
+        }
+        self.claim_atomically(facts, target, holder, guard, home, undone)
+    }
+
+    fn claim_atomically(
+        &self,
+        facts: &Runtime,
+        target: usize,
+        holder: u64,
+        guard: Option<&AtomicU8>,
+        home: usize,
+        undone: impl Fn(),
+    ) -> Result<Claimed, Refused> {
+        let by_exchange = facts.backend() == Backend::Atomic;
+        let stripe = if by_exchange {
+            holder as usize % facts.stripes() // any will do; a thread's own number spreads them (L3)
+        } else {
+            facts.cpus()
+        };
+        for i in 0..self.slots {
+            let slot = self.slot(stripe, (home + i) & (self.slots - 1));
+            if !atomic::claim(&slot.target, &slot.holder, target, holder) {
+                continue;
+            }
+            // R2, R5. Fence A: the claim's SeqCst store before this load; its partner is a drain's SeqCst store of the flag
+            // (and membarrier) before its scan. Claim first: the scan finds it. Flag first: it is seen here.
+            if guard.is_some_and(|g| g.load(Ordering::SeqCst) != 0) {
+                atomic::clear(&slot.target);
+                undone(); // after the clear, so nothing of the target is touched any more (R4)
+                return Err(Refused::Guarded);
+            }
+            return Ok(Claimed { slot, by_exchange });
+        }
+        // Not to be found is no answer where the guard is set: the caller would make room for nothing.
+        if guard.is_some_and(|g| g.load(Ordering::SeqCst) != 0) { Err(Refused::Guarded) } else { Err(Refused::Full) }
+    }
+}
+
+/// Whether a slot's word is a hold (or about to be one).
+pub(crate) fn is_hold(word: usize) -> bool {
+    word != 0 && word != TOMBSTONE
+}
+
+#[cfg(not(loom))]
+mod storage {
+    use super::{Block, Claim, SLOT_SHIFT, Slot, section};
+    use crate::percpu::region::{self, Piece};
+    use crate::sys::errno::Errno;
+    use crate::sys::sync::AtomicU8;
+
+    pub(crate) type Memory = Piece;
+
+    static OPEN: AtomicU8 = AtomicU8::new(0);
+
+    pub(super) fn alloc(slots: usize) -> Result<Memory, Errno> {
+        region::alloc(slots << SLOT_SHIFT)
+    }
+
+    /// # Safety
+    /// As of `Block::free`.
+    pub(super) unsafe fn free(memory: Memory) {
+        // SAFETY: passed on.
+        unsafe { region::free(memory) }
+    }
+
+    pub(super) fn slot(memory: Memory, stripe: usize, i: usize) -> &'static Slot {
+        slot_at(memory.at(stripe) + (i << SLOT_SHIFT))
+    }
+
+    pub(super) fn slot_at(address: usize) -> &'static Slot {
+        // SAFETY: an address inside a piece (G1): mapped for ever, aligned, all its fields atomics.
+        unsafe { &*std::ptr::with_exposed_provenance(address) }
+    }
+
+    pub(super) fn claim_in_section(
+        block: &Block,
+        target: usize,
+        holder: u64,
+        guard: Option<&AtomicU8>,
+        home: usize,
+    ) -> Claim {
+        let mask = (block.slots - 1) << SLOT_SHIFT;
+        let guard = guard.unwrap_or(&OPEN).as_ptr();
+        // SAFETY: the block's slots lie in every stripe; the guard is borrowed for the call.
+        unsafe { section::claim(block.memory.base, target, holder, guard, (home << SLOT_SHIFT) & mask, mask) }
+    }
+}
+
+/// loom's atomics are no plain memory: a block is a list of slots.
+#[cfg(loom)]
+mod storage {
+    use super::{Block, Claim, Slot};
+    use crate::percpu::runtime;
+    use crate::sys::errno::Errno;
+    use crate::sys::sync::{AtomicU8, AtomicU64, AtomicUsize};
+
+    pub(crate) type Memory = &'static [Vec<Slot>];
+
+    pub(super) fn alloc(slots: usize) -> Result<Memory, Errno> {
+        let stripe = || (0..slots).map(|_| Slot { target: AtomicUsize::new(0), holder: AtomicU64::new(0) }).collect();
+        Ok(Box::leak((0..runtime::get().stripes()).map(|_| stripe()).collect::<Box<[_]>>()))
+    }
+
+    /// # Safety
+    /// None is needed.
+    pub(super) unsafe fn free(_: Memory) {}
+
+    pub(super) fn slot(memory: Memory, stripe: usize, i: usize) -> &'static Slot {
+        &memory[stripe][i]
+    }
+
+    pub(super) fn slot_at(_: usize) -> &'static Slot {
+        unreachable!("no sections under loom")
+    }
+
+    pub(super) fn claim_in_section(_: &Block, _: usize, _: u64, _: Option<&AtomicU8>, _: usize) -> Claim {
+        Claim::NoCpu
+    }
+}

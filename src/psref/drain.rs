@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Drain and destroy: no more holds, wait for the old ones.
+//!
+//! ```text
+//! target.draining = 1
+//! membarrier                                  no hold begins any more (P2)
+//! scan: nobody                                -> done: one membarrier in all
+//! waiters.enter(target)
+//! membarrier                                  releases from here on see the word (P4)
+//! loop
+//!     seen = moved                            before the scan (P5)
+//!     scan: nobody                            -> done
+//!     sleep while moved == seen               spurious returns are normal (R7)
+//! waiters.leave()
+//!
+//! scan: s = copies; a slot with the target    -> somebody
+//!       copies != s                           -> again (R18), else nobody
+//! ```
+
+use super::hold::{Holder, class_of, holders, target_of};
+use super::misuse::{ClassName, Misuse};
+use super::state::{ClassState, TargetState};
+use crate::diag::report;
+use crate::park::{GaveUp, Patience};
+use crate::sys::sync::{AtomicU64, Ordering};
+use crate::sys::{clock, process};
+use crate::thread;
+use crate::xcall;
+use std::ptr;
+
+/// Stops new holds of `target` and waits for the old ones as long as `patience` says. After `Err(GaveUp)` the target drains
+/// still: acquires answer ENOENT, and this may be called again.
+///
+/// # Safety
+/// `target` is null or readable until this returns; `class` is null, or is or was a class.
+pub(crate) unsafe fn drain(
+    target: *const TargetState,
+    class: *const ClassState,
+    patience: Patience,
+) -> Result<Result<(), GaveUp>, Misuse> {
+    // SAFETY: the caller's promises.
+    let (class, state) = unsafe {
+        let class = class_of(class)?;
+        (class, target_of(target, class)?)
+    };
+    // SeqCst: the first half of fence A (see `Block::claim`).
+    state.draining.store(1, Ordering::SeqCst);
+    xcall::restart_sections();
+    let target = target.addr();
+    if is_held(class, target)
+        && let Err(gave_up) = wait(class, target, patience)
+    {
+        return Ok(Err(gave_up));
+    }
+    // Release: a destroy that finds it may skip the scan.
+    state.drained.store(1, Ordering::Release);
+    Ok(Ok(()))
+}
+
+/// Whether any hold of `target` is to be found. Exact while the target drains and a membarrier is over since (P2).
+fn is_held(class: &ClassState, target: usize) -> bool {
+    loop {
+        let copies = class.copies.load(Ordering::SeqCst);
+        // SeqCst: the second half of fence A and of fence B.
+        if class.slots().any(|(_, slot)| slot.target.load(Ordering::SeqCst) == target) {
+            return true;
+        }
+        // R18: a copy that slipped behind the scan counted before its original could be released.
+        if class.copies.load(Ordering::SeqCst) == copies {
+            return false;
+        }
+    }
+}
+
+fn wait(class: &ClassState, target: usize, patience: Patience) -> Result<(), GaveUp> {
+    class.waiters.enter(target);
+    xcall::restart_sections();
+    let mut watchdog = Watchdog::new();
+    let answer = loop {
+        let seen = class.moved.word(); // P5
+        if !is_held(class, target) {
+            break Ok(());
+        }
+        watchdog.look(class, target);
+        if let Err(gave_up) = patience.wait(&class.moved, seen, watchdog.next) {
+            break Err(gave_up);
+        }
+    };
+    class.waiters.leave();
+    answer
+}
+
+/// Tells of a drain that takes long, and of whom it waits for.
+struct Watchdog {
+    began: u64,
+    every: u64,
+    next: u64,
+}
+
+const SECOND: u64 = 1_000_000_000;
+
+impl Watchdog {
+    fn new() -> Self {
+        let began = clock::now();
+        let every = patience_of_the_environment();
+        Watchdog { began, every, next: began.saturating_add(every) }
+    }
+
+    #[cold]
+    fn look(&mut self, class: &ClassState, target: usize) {
+        let now = clock::now();
+        if now < self.next {
+            return;
+        }
+        self.next = now.saturating_add(self.every);
+        report(format_args!(
+            "drain of target {target:#x} ({}) has waited {} s for:",
+            ClassName::of(class),
+            (now - self.began) / SECOND
+        ));
+        for Holder { number, stripe } in holders(class, target) {
+            match thread::tid_of(number) {
+                Some(tid) if thread::number_if_any() == Some(number) => {
+                    report(format_args!("  this very thread {tid}, acquired on cpu {stripe}: the drain can never end"));
+                }
+                Some(tid) => report(format_args!("  thread {tid}, acquired on cpu {stripe}")),
+                None => report(format_args!("  a thread that has ended, acquired on cpu {stripe}")),
+            }
+        }
+    }
+}
+
+/// `PSREF_DRAIN_WARN` seconds, 10 unless told; in nanoseconds.
+fn patience_of_the_environment() -> u64 {
+    static READ: AtomicU64 = AtomicU64::new(0);
+    match READ.load(Ordering::Relaxed) {
+        0 => {
+            let seconds = process::environment(c"PSREF_DRAIN_WARN").and_then(|text| text.parse::<f64>().ok());
+            let ns = (seconds.filter(|s| *s > 0.0).unwrap_or(10.0) * SECOND as f64) as u64;
+            READ.store(ns.max(1), Ordering::Relaxed); // two who read at once read the same
+            ns.max(1)
+        }
+        ns => ns,
+    }
+}
+
+/// Drains unless drained, then poisons.
+///
+/// # Safety
+/// As of [`drain`]; nobody acquires any more.
+pub(crate) unsafe fn destroy(target: *const TargetState, class: *const ClassState) -> Result<(), Misuse> {
+    // SAFETY: the caller's promises.
+    let state = unsafe { target_of(target, class_of(class)?)? };
+    if state.drained.load(Ordering::Acquire) == 0 {
+        // SAFETY: passed on.
+        unsafe { drain(target, class, Patience::FOREVER)? }.expect("patience has no end");
+    }
+    let poisoned = state.class.compare_exchange(class.cast_mut(), ptr::null_mut(), Ordering::AcqRel, Ordering::Relaxed);
+    poisoned.map(drop).map_err(|_| Misuse::TargetDestroyed {
+        target: target.addr(),
+        // SAFETY: classes are type-stable.
+        class: ClassName::of(unsafe { &*class }),
+    })
+}

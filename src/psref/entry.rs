@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the exported fast paths are expanded from: offsets, constants and the slow routines they leave for. Not for users.
+#![doc(hidden)]
+
+use super::{hold, raw};
+use crate::percpu::slots::SLOT_SHIFT;
+pub use crate::sys::STRIPE_SHIFT;
+use std::ffi::c_int;
+use std::mem::offset_of;
+
+pub use super::state::{ClassState, HOME_SLOTS, Hold, TargetState};
+
+pub const TARGET_CLASS: usize = offset_of!(TargetState, class);
+pub const TARGET_DRAINING: usize = offset_of!(TargetState, draining);
+pub const CLASS_SLOTS: usize = offset_of!(ClassState, slots);
+pub const CLASS_LIMIT: usize = offset_of!(ClassState, limit);
+pub const CLASS_WAITERS: usize = offset_of!(ClassState, waiters);
+pub const PSREF_SLOT: usize = offset_of!(Hold, slot);
+pub const PSREF_TARGET: usize = offset_of!(Hold, target);
+/// Of twice a hold's address: which slot of the home block is its home, in bytes.
+pub const HOME_MASK: usize = (HOME_SLOTS - 1) << SLOT_SHIFT;
+
+/// Where the acquire fast path goes whenever the case is not plain.
+///
+/// # Safety
+/// As of `psref_acquire`.
+pub unsafe extern "C" fn acquire_slow(hold: *mut Hold, target: *const TargetState, class: *const ClassState) -> c_int {
+    // SAFETY: passed on.
+    match hold::or_die("psref_acquire", unsafe { hold::acquire(hold, target, class) }) {
+        true => 0,
+        false => raw::ENOENT,
+    }
+}
+
+/// Where the release fast path goes whenever the case is not plain.
+///
+/// # Safety
+/// As of `psref_release`.
+pub unsafe extern "C" fn release_slow(hold: *mut Hold, target: *const TargetState, class: *const ClassState) {
+    // SAFETY: passed on.
+    hold::or_die("psref_release", unsafe { hold::release(hold, target, class) });
+}
+
+/// Where the release fast path goes when some drain of the class waits; the slot is cleared already.
+///
+/// # Safety
+/// `class` is or was a class; the target is a number here (R4).
+pub unsafe extern "C" fn release_wake(_: *mut Hold, target: usize, class: *const ClassState) {
+    // SAFETY: classes are type-stable (P3).
+    hold::wake(unsafe { &*class }, target);
+}

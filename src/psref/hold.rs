@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Acquire, release, copy, held: the slow paths, which are whole implementations of their own, and what the fast paths leave
+//! out. No lock, no malloc: signal handlers come here too (R13).
+
+use super::misuse::{ClassName, Misuse};
+use super::state::{ClassState, Hold, LIVE, MARK, TargetState};
+use crate::diag::fatal;
+use crate::percpu::slots::{Claimed, Refused, Slot, TOMBSTONE};
+use crate::sys::atomic;
+use crate::sys::errno;
+use crate::sys::sync::{AtomicU8, Ordering, compiler_fence};
+use crate::thread;
+
+/// The C face's answer to a misuse.
+pub(crate) fn or_die<T>(function: &str, answer: Result<T, Misuse>) -> T {
+    answer.unwrap_or_else(|misuse| fatal(format_args!("{function}: {misuse}")))
+}
+
+/// A class that may be used.
+///
+/// # Safety
+/// `class` is null, or is or was a class (they are type-stable).
+pub(super) unsafe fn class_of<'a>(class: *const ClassState) -> Result<&'a ClassState, Misuse> {
+    // SAFETY: the caller's promise.
+    let state = unsafe { class.as_ref() }.ok_or(Misuse::Null("class"))?;
+    if state.state.load(Ordering::Acquire) == LIVE {
+        Ok(state)
+    } else {
+        Err(Misuse::ClassDestroyed { class: class.addr() })
+    }
+}
+
+/// A target that may be used with `class`.
+///
+/// # Safety
+/// `target` is null or readable.
+pub(super) unsafe fn target_of<'a>(target: *const TargetState, class: &ClassState) -> Result<&'a TargetState, Misuse> {
+    // SAFETY: the caller's promise.
+    let state = unsafe { target.as_ref() }.ok_or(Misuse::Null("target"))?;
+    let seen = state.class.load(Ordering::Acquire);
+    if std::ptr::eq(seen, class) {
+        return Ok(state);
+    }
+    // SAFETY: null, or a class: targets point to nothing else.
+    match unsafe { seen.as_ref() } {
+        None => Err(Misuse::TargetDestroyed { target: target.addr(), class: ClassName::of(class) }),
+        Some(seen) => Err(Misuse::ClassMismatch {
+            target: target.addr(),
+            seen: ClassName::of(seen),
+            expected: ClassName::of(class),
+        }),
+    }
+}
+
+fn check_hold(hold: *mut Hold) -> Result<(), Misuse> {
+    if hold.is_null() { Err(Misuse::Null("psref")) } else { Ok(()) }
+}
+
+/// Acquires; false: the target is draining, and the hold is empty.
+///
+/// # Safety
+/// `hold` is null or the caller's to write; `target` is null or readable until this returns (R1); `class` is null, or is or was
+/// a class.
+pub(crate) unsafe fn acquire(
+    hold: *mut Hold,
+    target: *const TargetState,
+    class: *const ClassState,
+) -> Result<bool, Misuse> {
+    check_hold(hold)?;
+    // SAFETY: the caller's promises.
+    let (class, state) = unsafe {
+        let class = class_of(class)?;
+        (class, target_of(target, class)?)
+    };
+    let claimed = claim(class, hold, target.addr(), Some(&state.draining))?;
+    // SAFETY: the caller's to write.
+    unsafe { *hold = claimed.as_ref().map_or(Hold::EMPTY, |claimed| filled(claimed, target)) };
+    Ok(claimed.is_some())
+}
+
+fn filled(claimed: &Claimed, target: *const TargetState) -> Hold {
+    let slot = std::ptr::from_ref(claimed.slot).expose_provenance();
+    let mark = if claimed.by_exchange { MARK } else { 0 };
+    Hold { slot: slot | mark, target: target.expose_provenance(), ..Hold::EMPTY }
+}
+
+/// Claims a slot somewhere, making room where there is none. `None`: the guard was set.
+fn claim(
+    class: &ClassState,
+    hold: *const Hold,
+    target: usize,
+    guard: Option<&AtomicU8>,
+) -> Result<Option<Claimed>, Misuse> {
+    let _errno = errno::Preserve::new();
+    let holder = thread::number();
+    let home = hold.addr() >> 3;
+    loop {
+        for block in class.blocks() {
+            match block.claim(target, holder, guard, home, || wake(class, target)) {
+                Ok(claimed) => return Ok(Some(claimed)),
+                Err(Refused::Guarded) => return Ok(None),
+                Err(Refused::Full) => {}
+            }
+        }
+        class.grow().map_err(|_| Misuse::NoMemory { class: ClassName::of(class) })?;
+    }
+}
+
+/// Releases.
+///
+/// # Safety
+/// `hold` is null, or was filled by acquire or copy and not changed since but by release; `target` is null or what was
+/// acquired; `class` is null, or is or was a class.
+pub(crate) unsafe fn release(
+    hold: *mut Hold,
+    target: *const TargetState,
+    class: *const ClassState,
+) -> Result<(), Misuse> {
+    check_hold(hold)?;
+    // SAFETY: the caller's promise.
+    let class = unsafe { class_of(class)? };
+    if target.is_null() {
+        return Err(Misuse::Null("target"));
+    }
+    // SAFETY: the caller's promise.
+    let Hold { slot: marked, target: acquired, .. } = unsafe { std::ptr::read(hold) };
+    if marked == 0 {
+        return Err(Misuse::NotHeld { psref: hold.addr(), class: ClassName::of(class) });
+    }
+    if acquired != target.addr() {
+        return Err(Misuse::TargetMismatch {
+            psref: hold.addr(),
+            seen: acquired,
+            expected: target.addr(),
+            class: ClassName::of(class),
+        });
+    }
+    // SAFETY: written by a claim; slots are mapped for ever (G1).
+    let slot: &Slot = unsafe { &*std::ptr::with_exposed_provenance(marked & !MARK) };
+    match slot.target.load(Ordering::Relaxed) {
+        seen if seen == acquired => {
+            // SAFETY: the slot says that the hold is live, so it still keeps the target alive.
+            unsafe { target_of(target, class)? };
+        }
+        // A forked child gives back what a thread that did not come along had taken; nobody waits for that.
+        TOMBSTONE => {}
+        seen => {
+            return Err(Misuse::SlotLost { psref: hold.addr(), seen, expected: acquired, class: ClassName::of(class) });
+        }
+    }
+    // SAFETY: the caller's to write.
+    unsafe { (*hold).slot = 0 };
+    if marked & MARK != 0 {
+        atomic::clear(&slot.target);
+    } else {
+        // Release: what the holder did before happens before the end of a drain whose scan (acquire) finds null here. No more
+        // is needed: the drain's membarrier stands between its raising of the waiter word and that scan (P4).
+        slot.target.store(0, Ordering::Release);
+        compiler_fence(Ordering::SeqCst);
+    }
+    wake(class, acquired);
+    Ok(())
+}
+
+/// After a slot of `target` was cleared: wakes the drains that wait for it. Touches the class alone (P3).
+pub(crate) fn wake(class: &ClassState, target: usize) {
+    if class.waiters.wait_for(target) {
+        class.moved.advance_and_wake_all();
+    }
+}
+
+/// Copies a hold. Never fails, also while the target drains (R18).
+///
+/// # Safety
+/// `to` is null or the caller's to write; `from` is null or a live hold of the caller's; `class` is null, or is or was a class.
+pub(crate) unsafe fn copy(to: *mut Hold, from: *const Hold, class: *const ClassState) -> Result<(), Misuse> {
+    check_hold(to)?;
+    check_hold(from.cast_mut())?;
+    // SAFETY: the caller's promise.
+    let class = unsafe { class_of(class)? };
+    if std::ptr::eq(to, from) {
+        return Err(Misuse::CopyToSelf { psref: to.addr(), class: ClassName::of(class) });
+    }
+    // SAFETY: the caller's promise.
+    let held = unsafe { &*from };
+    if held.slot == 0 {
+        return Err(Misuse::NotHeld { psref: from.addr(), class: ClassName::of(class) });
+    }
+    let target: *const TargetState = std::ptr::with_exposed_provenance(held.target);
+    // SAFETY: `from` keeps the target alive.
+    let state = unsafe { target_of(target, class)? };
+    let claimed = match claim(class, to, held.target, Some(&state.draining))? {
+        Some(claimed) => claimed,
+        None => {
+            let claimed = claim(class, to, held.target, None)?.expect("an unguarded claim is not refused");
+            // R18: the claim first, then the count, both before `from` can be released: a drain whose scan passed the new slot
+            // before the claim and `from`'s after its release finds the count moved. SeqCst: also against the drain's scan.
+            class.copies.fetch_add(1, Ordering::SeqCst);
+            claimed
+        }
+    };
+    // SAFETY: the caller's to write.
+    unsafe { *to = filled(&claimed, target) };
+    Ok(())
+}
+
+/// Whether the calling thread holds `target`.
+///
+/// # Safety
+/// `target` is null or readable; `class` is null, or is or was a class.
+pub(crate) unsafe fn held(target: *const TargetState, class: *const ClassState) -> Result<bool, Misuse> {
+    // SAFETY: the caller's promises.
+    let class = unsafe {
+        let class = class_of(class)?;
+        target_of(target, class)?;
+        class
+    };
+    let Some(me) = thread::number_if_any() else { return Ok(false) };
+    Ok(holders(class, target.addr()).any(|holder| holder.number == me))
+}
+
+/// Who holds something.
+pub(crate) struct Holder {
+    pub(crate) number: u64,
+    pub(crate) stripe: usize,
+}
+
+/// The holds of `target` at some moment of the iteration each. Exact for the caller's own; for others' only once the target
+/// drains and a membarrier is over (R26).
+pub(crate) fn holders(class: &ClassState, target: usize) -> impl Iterator<Item = Holder> + '_ {
+    class.slots().filter_map(move |(stripe, slot)| {
+        // R26: target, holder, target again. Acquire: the holder read is the one written before the target.
+        if slot.target.load(Ordering::Acquire) != target {
+            return None;
+        }
+        let number = slot.holder.load(Ordering::Acquire);
+        (slot.target.load(Ordering::Relaxed) == target).then_some(Holder { number, stripe })
+    })
+}

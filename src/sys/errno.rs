@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The kernel's error convention, once: -1 and `errno`.
+
+/// An error number of the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Errno(pub i32);
+
+impl std::fmt::Display for Errno {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::io::Error::from_raw_os_error(self.0).fmt(f)
+    }
+}
+
+impl std::error::Error for Errno {}
+
+pub(crate) const ENOMEM: Errno = Errno(libc::ENOMEM);
+
+fn place() -> *mut i32 {
+    // SAFETY: always safe to call; the address is the thread's own.
+    unsafe { libc::__errno_location() }
+}
+
+/// What a call that answers -1 on failure said.
+pub(crate) fn check(answer: libc::c_long) -> Result<libc::c_long, Errno> {
+    // SAFETY: errno's address is valid for the thread's life.
+    if answer == -1 { Err(Errno(unsafe { *place() })) } else { Ok(answer) }
+}
+
+/// Gives errno back as it was: slow paths of functions that signal handlers may call must not change it.
+pub(crate) struct Preserve(i32);
+
+impl Preserve {
+    pub(crate) fn new() -> Self {
+        // SAFETY: as in `check`.
+        Preserve(unsafe { *place() })
+    }
+}
+
+impl Drop for Preserve {
+    fn drop(&mut self) {
+        // SAFETY: as in `check`.
+        unsafe { *place() = self.0 }
+    }
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! futex(2) on a word of this process: sleep while the word is what it was, wake all. Every return is spurious until
+//! the caller has looked again (R7); the words live in type-stable memory.
+
+#[cfg(not(loom))]
+pub(crate) use real::Futex;
+
+#[cfg(loom)]
+pub(crate) use model::Futex;
+
+/// Why a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Woken {
+    /// Woken, or the word had changed, or for no reason at all.
+    LookAgain,
+    TimedOut,
+    /// A signal handler ran.
+    Interrupted,
+}
+
+#[cfg(not(loom))]
+mod real {
+    use super::Woken;
+    use crate::sys::errno::{Errno, check};
+    use crate::sys::sync::{AtomicU32, Ordering};
+
+    /// A sequence word that threads sleep on.
+    #[repr(transparent)]
+    pub(crate) struct Futex(AtomicU32);
+
+    impl Futex {
+        /// Read before whatever decides to sleep (R3).
+        pub(crate) fn word(&self) -> u32 {
+            self.0.load(Ordering::SeqCst)
+        }
+
+        pub(crate) fn advance_and_wake_all(&self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            // SAFETY: FUTEX_WAKE never dereferences the address; it names a queue.
+            unsafe {
+                libc::syscall(libc::SYS_futex, self.0.as_ptr(), libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, i32::MAX)
+            };
+        }
+
+        /// Sleeps while the word is `seen`, until `deadline` (nanoseconds of CLOCK_MONOTONIC).
+        pub(crate) fn wait(&self, seen: u32, deadline: Option<u64>) -> Woken {
+            // A wait without limit looks like it needs no timeout. The kernel restarts such a wait by itself after
+            // handlers installed with SA_RESTART; one with a timeout always answers EINTR.
+            let ns = deadline.unwrap_or(i64::MAX as u64);
+            let limit = libc::timespec {
+                tv_sec: (ns / 1_000_000_000) as libc::time_t,
+                tv_nsec: (ns % 1_000_000_000) as libc::c_long,
+            };
+            // SAFETY: the word lives in type-stable memory (R7) and the timespec on this stack.
+            let answer = check(unsafe {
+                libc::syscall(
+                    libc::SYS_futex,
+                    self.0.as_ptr(),
+                    libc::FUTEX_WAIT_BITSET | libc::FUTEX_PRIVATE_FLAG,
+                    seen,
+                    &raw const limit,
+                    std::ptr::null::<u32>(),
+                    libc::FUTEX_BITSET_MATCH_ANY,
+                )
+            });
+            match answer {
+                Err(Errno(libc::ETIMEDOUT)) => Woken::TimedOut,
+                Err(Errno(libc::EINTR)) => Woken::Interrupted,
+                _ => Woken::LookAgain,
+            }
+        }
+    }
+}
+
+/// loom knows no futex: a mutex around the comparison and a condition give the same promise, and a lost wake-up shows as
+/// a deadlock.
+#[cfg(loom)]
+mod model {
+    use super::Woken;
+    use crate::sys::sync::{AtomicU32, Ordering};
+
+    pub(crate) struct Futex {
+        word: AtomicU32,
+        lock: loom::sync::Mutex<()>,
+        moved: loom::sync::Condvar,
+    }
+
+    impl Futex {
+        pub(crate) fn new() -> Self {
+            Futex { word: AtomicU32::new(0), lock: loom::sync::Mutex::new(()), moved: loom::sync::Condvar::new() }
+        }
+
+        pub(crate) fn word(&self) -> u32 {
+            self.word.load(Ordering::SeqCst)
+        }
+
+        pub(crate) fn advance_and_wake_all(&self) {
+            self.word.fetch_add(1, Ordering::SeqCst);
+            let _held = self.lock.lock().unwrap();
+            self.moved.notify_all();
+        }
+
+        pub(crate) fn wait(&self, seen: u32, _deadline: Option<u64>) -> Woken {
+            let held = self.lock.lock().unwrap();
+            if self.word.load(Ordering::SeqCst) == seen {
+                drop(self.moved.wait(held).unwrap());
+            }
+            Woken::LookAgain
+        }
+    }
+}

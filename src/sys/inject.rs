@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Test builds only: pauses inside the sections, and planted bugs that a test switches on to see itself fail.
+
+use std::arch::{asm, global_asm};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+
+global_asm!(
+    ".pushsection .data.__psref_inject,\"aw\",@progbits",
+    ".balign 64",
+    ".globl __psref_inject_armed",
+    ".hidden __psref_inject_armed",
+    "__psref_inject_armed: .quad -1",
+    ".globl __psref_inject_delay",
+    ".hidden __psref_inject_delay",
+    "__psref_inject_delay: .quad 0",
+    ".globl __psref_inject_gate",
+    ".hidden __psref_inject_gate",
+    "__psref_inject_gate: .quad 0",
+    ".globl __psref_inject_waiting",
+    ".hidden __psref_inject_waiting",
+    "__psref_inject_waiting: .quad 0",
+    ".popsection",
+);
+
+macro_rules! word {
+    ($symbol:literal) => {{
+        let place: *mut u64;
+        // SAFETY: computes an address.
+        unsafe { asm!(concat!("lea {p}, [rip + ", $symbol, "]"), p = out(reg) place, options(nostack, nomem)) };
+        // SAFETY: the library's own aligned word, which lives for ever.
+        unsafe { AtomicU64::from_ptr(place) }
+    }};
+}
+
+/// What a membarrier does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Barrier {
+    /// As it should.
+    Full,
+    /// Nothing.
+    None,
+    /// A barrier on every CPU that restarts no section.
+    WithoutRestart,
+    /// The kernel answers EPERM, as after a late seccomp filter.
+    Refused,
+}
+
+static BARRIER: AtomicU8 = AtomicU8::new(Barrier::Full as u8);
+static MAP_REFUSED: AtomicBool = AtomicBool::new(false);
+
+/// What membarriers do from now on.
+pub fn set_barrier(kind: Barrier) {
+    BARRIER.store(kind as u8, Ordering::SeqCst);
+}
+
+pub(crate) fn barrier() -> Barrier {
+    match BARRIER.load(Ordering::SeqCst) {
+        0 => Barrier::Full,
+        1 => Barrier::None,
+        2 => Barrier::WithoutRestart,
+        _ => Barrier::Refused,
+    }
+}
+
+/// Whether the kernel has no more memory for us.
+pub fn refuse_memory(refuse: bool) {
+    MAP_REFUSED.store(refuse, Ordering::SeqCst);
+}
+
+pub(crate) fn map_refused() -> bool {
+    MAP_REFUSED.load(Ordering::SeqCst)
+}
+
+/// Whether sections are armed: `false` is the planted bug.
+pub fn arm_sections(armed: bool) {
+    word!("__psref_inject_armed").store(if armed { u64::MAX } else { 0 }, Ordering::SeqCst);
+}
+
+/// Turns of a countdown loop at each pause.
+pub fn set_delay(turns: u64) {
+    word!("__psref_inject_delay").store(turns, Ordering::SeqCst);
+}
+
+/// While shut, every section stops at its next pause.
+pub fn shut_gate(shut: bool) {
+    word!("__psref_inject_gate").store(u64::from(shut), Ordering::SeqCst);
+}
+
+/// How many times a section came to a shut gate.
+pub fn waiting_at_gate() -> u64 {
+    word!("__psref_inject_waiting").load(Ordering::SeqCst)
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the process is: its kernel, its threads' ids, its environment, its end.
+
+/// The kernel's version, (0, 0) where it cannot be read.
+pub(crate) fn kernel() -> (u32, u32) {
+    // SAFETY: all-zero is a value of utsname, uname fills it in.
+    let mut names: libc::utsname = unsafe { std::mem::zeroed() };
+    // SAFETY: writes into our structure.
+    if unsafe { libc::uname(&raw mut names) } != 0 {
+        return (0, 0);
+    }
+    // SAFETY: uname terminates its strings.
+    let release = unsafe { std::ffi::CStr::from_ptr(names.release.as_ptr()) };
+    version(&release.to_string_lossy())
+}
+
+fn version(release: &str) -> (u32, u32) {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+/// The calling thread's id.
+pub(crate) fn thread_id() -> u32 {
+    // SAFETY: no arguments, cannot fail.
+    unsafe { libc::gettid() as u32 }
+}
+
+unsafe extern "C" {
+    // Not in the libc crate; glibc and musl have it.
+    fn secure_getenv(name: *const libc::c_char) -> *mut libc::c_char;
+}
+
+/// An environment variable, unless the program runs with somebody else's rights.
+pub(crate) fn environment(name: &std::ffi::CStr) -> Option<String> {
+    // SAFETY: a terminated name; the answer is copied at once. As for every reader of the environment, nobody may write
+    // it at the same time.
+    unsafe {
+        let value = secure_getenv(name.as_ptr());
+        (!value.is_null()).then(|| std::ffi::CStr::from_ptr(value).to_string_lossy().into_owned())
+    }
+}
+
+/// Writes a message to standard error, as far as that goes.
+pub(crate) fn complain(mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        // SAFETY: the kernel reads our bytes.
+        match unsafe { libc::write(libc::STDERR_FILENO, bytes.as_ptr().cast(), bytes.len()) } {
+            n if n > 0 => bytes = &bytes[n as usize..],
+            _ => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::version;
+
+    #[test]
+    fn a_release_string_gives_its_first_two_numbers() {
+        assert_eq!(version("6.18.44-fc-v445"), (6, 18));
+        assert_eq!(version("5.10"), (5, 10));
+        assert_eq!(version("6.1.0-49-cloud-amd64"), (6, 1));
+        assert_eq!(version("nonsense"), (0, 0));
+    }
+}

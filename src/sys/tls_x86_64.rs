@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The library's words in thread-local storage, initial-exec: one load and one add to find them, where a call of
+//! `__tls_get_addr` would cost more than the whole hold. Stable Rust has no such variables, so the assembler defines them.
+//!
+//! | offset | word |
+//! |---|---|
+//! | 0 | the thread's record, null before its first use |
+//! | 8 | the number in that record, 0 before its first use |
+//! | 32 | an area in the shape of the kernel's `struct rseq` whose cpu_id is -1 |
+//!
+//! `__psref_rseq_offset` tells the sections where the rseq area is, from the thread pointer. Where the atomics back end was
+//! chosen it leads to the area above: a section sees "no CPU" and leaves by the test it makes anyway. It is set before any
+//! object exists that a section could be asked for. (A relocation could preset it; lld refuses that one in shared libraries.)
+
+use std::arch::{asm, global_asm};
+use std::ffi::c_void;
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+
+global_asm!(
+    ".pushsection .tdata.__psref_tls,\"awT\",@progbits",
+    ".balign 64",
+    ".globl __psref_tls",
+    ".hidden __psref_tls",
+    ".type __psref_tls, @object",
+    ".size __psref_tls, 64",
+    "__psref_tls:",
+    ".quad 0, 0, 0, 0",
+    ".globl __psref_no_rseq",
+    ".hidden __psref_no_rseq",
+    ".type __psref_no_rseq, @object",
+    ".size __psref_no_rseq, 32",
+    "__psref_no_rseq:",
+    ".long 0, -1",
+    ".quad 0, 0, 0",
+    ".popsection",
+    ".pushsection .data.__psref_rseq_offset,\"aw\",@progbits",
+    ".balign 8",
+    ".globl __psref_rseq_offset",
+    ".hidden __psref_rseq_offset",
+    ".type __psref_rseq_offset, @object",
+    ".size __psref_rseq_offset, 8",
+    "__psref_rseq_offset:",
+    ".quad 0",
+    ".globl __psref_cpu_limit",
+    ".hidden __psref_cpu_limit",
+    ".type __psref_cpu_limit, @object",
+    ".size __psref_cpu_limit, 8",
+    "__psref_cpu_limit:",
+    ".quad 0",
+    ".popsection",
+    // glibc >= 2.35 registers rseq and says where; other libraries have no such symbols.
+    ".weak __rseq_offset",
+    ".weak __rseq_size",
+);
+
+/// The words of one thread.
+#[repr(C)]
+pub(crate) struct Words {
+    pub(crate) record: AtomicPtr<c_void>,
+    pub(crate) number: AtomicU64,
+}
+
+/// Calls `f` with the calling thread's words.
+pub(crate) fn with<R>(f: impl FnOnce(&Words) -> R) -> R {
+    let words: *const Words;
+    // SAFETY: computes an address: thread pointer plus a constant of the link.
+    unsafe {
+        asm!(
+            "mov {w}, qword ptr [rip + __psref_tls@GOTTPOFF]",
+            "add {w}, qword ptr fs:[0]",
+            w = out(reg) words, options(nostack, readonly),
+        );
+    }
+    // SAFETY: the words live as long as the thread, and the reference only as long as the call.
+    f(unsafe { &*words })
+}
+
+/// Where the C library registered rseq for its threads: offset from the thread pointer and the size of the area, of which
+/// nothing but `rseq_cs` may be written (R17). `None`: not registered, or the library does not say.
+fn registered() -> Option<i64> {
+    let (offset, size): (*const i64, *const u32);
+    // SAFETY: loads two addresses from the GOT; a missing weak symbol gives null.
+    unsafe {
+        asm!(
+            "mov {o}, qword ptr [rip + __rseq_offset@GOTPCREL]",
+            "mov {s}, qword ptr [rip + __rseq_size@GOTPCREL]",
+            o = out(reg) offset, s = out(reg) size, options(nostack, readonly),
+        );
+    }
+    if offset.is_null() || size.is_null() {
+        return None;
+    }
+    // SAFETY: the C library's constants, written before the program starts. A size of zero means switched off.
+    unsafe { (*size != 0).then_some(*offset) }
+}
+
+/// Whether the calling thread has a CPU number to show: the C library registered it and the kernel took it.
+pub(crate) fn has_rseq() -> bool {
+    let Some(offset) = registered() else { return false };
+    let cpu: u32;
+    // SAFETY: reads the kernel's area of this thread.
+    unsafe {
+        asm!("mov {c:e}, dword ptr fs:[{o} + 4]", o = in(reg) offset, c = out(reg) cpu, options(nostack, readonly))
+    };
+    cpu.cast_signed() >= 0
+}
+
+/// Tells the sections where to look: into the kernel's area, or with `None` into the one that has no CPU. `cpus`: ids from
+/// there on take the slow path (R14). Called before the back end is published; two who come first at once write the same.
+pub(crate) fn arm(cpus: Option<u32>) {
+    let (dummy, offset_word, limit_word): (i64, *mut u64, *mut u64);
+    // SAFETY: loads a constant of the link and computes two addresses.
+    unsafe {
+        asm!(
+            "mov {d}, qword ptr [rip + __psref_no_rseq@GOTTPOFF]",
+            "lea {o}, [rip + __psref_rseq_offset]",
+            "lea {l}, [rip + __psref_cpu_limit]",
+            d = out(reg) dummy, o = out(reg) offset_word, l = out(reg) limit_word, options(nostack, readonly),
+        );
+    }
+    let offset = cpus.and_then(|_| registered()).unwrap_or(dummy);
+    // SAFETY: the library's own aligned words, which live for ever. Relaxed: published with the back end.
+    unsafe {
+        AtomicU64::from_ptr(limit_word).store(u64::from(cpus.unwrap_or(0)), Ordering::Relaxed);
+        AtomicU64::from_ptr(offset_word).store(offset.cast_unsigned(), Ordering::Relaxed);
+    }
+}
