@@ -62,11 +62,20 @@ fn is_held(class: &ClassState, target: usize) -> bool {
     loop {
         let copies = class.copies.load(Ordering::SeqCst);
         // SeqCst: the second half of fence A and of fence B.
-        if class.slots().any(|(_, slot)| slot.target.load(Ordering::SeqCst) == target) {
+        let mut slots = class.slots().enumerate();
+        if slots.any(|(_at, (_, slot))| {
+            #[cfg(feature = "inject")]
+            crate::sys::inject::at_scan(_at);
+            slot.target.load(Ordering::SeqCst) == target
+        }) {
             return true;
         }
         // R18: a copy that slipped behind the scan counted before its original could be released.
         if class.copies.load(Ordering::SeqCst) == copies {
+            return false;
+        }
+        #[cfg(feature = "inject")]
+        if crate::sys::inject::copies_ignored() {
             return false;
         }
     }

@@ -82,12 +82,69 @@ pub fn set_delay(turns: u64) {
     word!("__psref_inject_delay").store(turns, Ordering::SeqCst);
 }
 
-/// While shut, every section stops at its next pause.
-pub fn shut_gate(shut: bool) {
-    word!("__psref_inject_gate").store(u64::from(shut), Ordering::SeqCst);
+/// The places where sections pause: before the look at a slot, before the holder is written, before the commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+#[allow(missing_docs, reason = "section and step")]
+pub enum Site {
+    HomeGuarded = 1,
+    HomeFree,
+    HomeCommit,
+    NeighboursGuarded,
+    NeighboursFree,
+    NeighboursCommit,
+    SlowGuarded,
+    SlowFree,
+    SlowCommit,
+}
+
+/// Sections stop at `site` until the gate opens.
+pub fn shut_gate(site: Site) {
+    word!("__psref_inject_gate").store(site as u64, Ordering::SeqCst);
+}
+
+/// Lets everybody go on.
+pub fn open_gate() {
+    word!("__psref_inject_gate").store(0, Ordering::SeqCst);
 }
 
 /// How many times a section came to a shut gate.
 pub fn waiting_at_gate() -> u64 {
     word!("__psref_inject_waiting").load(Ordering::SeqCst)
+}
+
+static SCAN_STOP: AtomicU64 = AtomicU64::new(u64::MAX);
+static SCAN_STOPPED: AtomicBool = AtomicBool::new(false);
+static COPIES_IGNORED: AtomicBool = AtomicBool::new(false);
+
+/// A drain's scan stops before its `slot`th slot until [`let_scan_go`].
+pub fn stop_scan_before(slot: u64) {
+    SCAN_STOPPED.store(false, Ordering::SeqCst);
+    SCAN_STOP.store(slot, Ordering::SeqCst);
+}
+
+/// Whether a scan has come to where it stops.
+pub fn scan_stopped() -> bool {
+    SCAN_STOPPED.load(Ordering::SeqCst)
+}
+
+/// Lets scans run to their end.
+pub fn let_scan_go() {
+    SCAN_STOP.store(u64::MAX, Ordering::SeqCst);
+}
+
+/// Whether drains do without the copy sequence: `true` is the planted bug.
+pub fn ignore_copies(ignore: bool) {
+    COPIES_IGNORED.store(ignore, Ordering::SeqCst);
+}
+
+pub(crate) fn copies_ignored() -> bool {
+    COPIES_IGNORED.load(Ordering::SeqCst)
+}
+
+pub(crate) fn at_scan(slot: usize) {
+    while SCAN_STOP.load(Ordering::SeqCst) == slot as u64 {
+        SCAN_STOPPED.store(true, Ordering::SeqCst);
+        std::hint::spin_loop();
+    }
 }

@@ -90,25 +90,29 @@ macro_rules! __section_abort {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __section_pause {
-    () => {
+    ($site:literal) => {
         ""
     };
 }
 
-/// Counts down, then waits while the gate is shut; counts who came to the gate. Spoils no register: what it needs goes
-/// through the red zone, which belongs to this frame alone.
+/// Counts down, then waits while the gate names this site; counts who came to the gate. Spoils no register: what it needs
+/// goes through the red zone, which belongs to this frame alone.
 #[cfg(feature = "inject")]
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __section_pause {
-    () => {
+    ($site:literal) => {
         concat!(
             "mov qword ptr [rsp - 16], rax\n",
             "mov rax, qword ptr [rip + __psref_inject_delay]\n",
             "96:\nsub rax, 1\njns 96b\n",
-            "cmp qword ptr [rip + __psref_inject_gate], 0\nje 98f\n",
+            "cmp qword ptr [rip + __psref_inject_gate], ",
+            $site,
+            "\njne 98f\n",
             "lock inc qword ptr [rip + __psref_inject_waiting]\n",
-            "97:\npause\ncmp qword ptr [rip + __psref_inject_gate], 0\njne 97b\n",
+            "97:\npause\ncmp qword ptr [rip + __psref_inject_gate], ",
+            $site,
+            "\nje 97b\n",
             "98:\nmov rax, qword ptr [rsp - 16]\n"
         )
     };
@@ -170,7 +174,7 @@ unsafe extern "C" fn claim_section(_: usize, _: usize, _: u64, _: *const u8, _: 
         __section_arm!("2", "r10", "rax"),
         "cmp byte ptr [rcx], 0",
         "jne 61f",
-        __section_pause!(),
+        __section_pause!("7"),
         "mov r11d, dword ptr fs:[r10 + 4]",
         "cmp r11d, dword ptr [rip + __psref_cpu_limit]",
         "jae 63f",
@@ -187,9 +191,9 @@ unsafe extern "C" fn claim_section(_: usize, _: usize, _: u64, _: *const u8, _: 
         "jnz 51b",
         "jmp 62f",
         "52:",
-        __section_pause!(),
+        __section_pause!("8"),
         "mov qword ptr [rax + 8], rdx",
-        __section_pause!(),
+        __section_pause!("9"),
         "mov qword ptr [rax], rsi",
         "24:",
         "ret",
