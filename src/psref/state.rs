@@ -213,6 +213,11 @@ pub(crate) const MARK: usize = 1;
 impl Hold {
     /// A hold of nothing.
     pub const EMPTY: Hold = Hold { slot: 0, debug: 0, target: 0, lwp: 0, cpu: 0 };
+
+    /// What it holds, or held last.
+    pub fn target(&self) -> *const TargetState {
+        ptr::with_exposed_provenance(self.target)
+    }
 }
 
 #[cfg(not(loom))]

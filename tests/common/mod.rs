@@ -60,6 +60,13 @@ impl Thing {
         unsafe { raw::release(hold, &raw const *self.target, self.class) }
     }
 
+    /// Releases a hold of any target of the class.
+    pub fn release_any(&self, hold: &mut Hold) {
+        let target = hold.target();
+        // SAFETY: held, so the target is alive.
+        unsafe { raw::release(hold, target, self.class) }
+    }
+
     pub fn copy(&self, to: &mut Hold, from: &Hold) {
         // SAFETY: held.
         unsafe { raw::copy(to, from, self.class) }
