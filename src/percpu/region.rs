@@ -274,4 +274,28 @@ mod tests {
         assert_eq!(alloc(STRIPE), Err(ENOMEM));
         assert_eq!(alloc(usize::MAX), Err(ENOMEM));
     }
+
+    /// Touched by one thread on whatever CPU it runs, so first touch alone would put all of them on one node. On a machine
+    /// of one node there is little to see: scripts/verify-numa.sh runs this on emulated ones.
+    #[test]
+    #[cfg_attr(miri, ignore = "asks the kernel")]
+    fn every_stripe_lies_on_the_node_of_its_cpu() {
+        let facts = runtime::get();
+        let piece = alloc(STRIPE / 2).unwrap();
+        let mut seen = std::collections::BTreeMap::<u32, usize>::new();
+        for cpu in 0..facts.cpus() {
+            piece.word(cpu, 0).store(1, Ordering::Relaxed);
+            let Some(node) = facts.node_of(cpu) else { continue };
+            let at = std::ptr::with_exposed_provenance(piece.at(cpu));
+            match map::node_at(at) {
+                Ok(is) => assert_eq!(is, node, "stripe of CPU {cpu}"),
+                Err(Errno(libc::ENOSYS)) => return, // a kernel without NUMA
+                Err(e) => panic!("get_mempolicy: {e}"),
+            }
+            *seen.entry(node).or_default() += 1;
+        }
+        eprintln!("CPUs by node: {seen:?} ({:?})", facts.topology().source());
+        // SAFETY: nobody uses it.
+        unsafe { free(piece) };
+    }
 }

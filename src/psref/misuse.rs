@@ -125,9 +125,6 @@ impl fmt::Debug for ClassName {
     }
 }
 
-/// What lets a report say more.
-const HINT: &str = "; PSREF_STRICT=1 records where it was acquired";
-
 impl fmt::Display for Misuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
@@ -156,21 +153,21 @@ impl fmt::Display for Misuse {
                     0 => write!(f, "a thread that has ended")?,
                     tid => write!(f, "thread {tid}")?,
                 }
-                write!(f, " (acquired on cpu {cpu}){HINT}")
+                write!(f, " (acquired on cpu {cpu})")
             }
             Misuse::NotHeld { psref, class } => write!(
                 f,
-                "psref {psref:#x} holds nothing ({class}): released already, or psref_acquire answered ENOENT{HINT}"
+                "psref {psref:#x} holds nothing ({class}): released already, or psref_acquire answered ENOENT"
             ),
             Misuse::TargetMismatch { psref, seen, expected, class } => write!(
                 f,
                 "passive reference target mismatch: {seen:#x} (ref) != {expected:#x} (expected): \
-                 psref {psref:#x} released for target {expected:#x}, acquired for {seen:#x} ({class}){HINT}"
+                 psref {psref:#x} released for target {expected:#x}, acquired for {seen:#x} ({class})"
             ),
             Misuse::SlotLost { psref, seen, expected, class } => write!(
                 f,
                 "psref {psref:#x} of target {expected:#x} ({class}) has lost its slot, which holds {seen:#x}: \
-                 released twice through two copies of the structure, or overwritten{HINT}"
+                 released twice through two copies of the structure, or overwritten"
             ),
             Misuse::CopyToSelf { psref, class } => {
                 write!(f, "can't copy passive reference to itself: {psref:#x} ({class})")

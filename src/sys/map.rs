@@ -73,6 +73,17 @@ pub(crate) unsafe fn prefer_node(at: *mut u8, bytes: usize, node: u32) -> Result
     check(unsafe { libc::syscall(libc::SYS_mbind, at, bytes, libc::MPOL_PREFERRED, nodes.as_ptr(), bits, 0) }).map(drop)
 }
 
+/// The node that a touched page lies on: asked of the kernel.
+#[cfg(test)]
+pub(crate) fn node_at(at: *const u8) -> Result<u32, Errno> {
+    let mut node = 0_i32;
+    const NODE_OF_ADDRESS: libc::c_int = 1 | 2; // MPOL_F_NODE | MPOL_F_ADDR of <linux/mempolicy.h>
+    let no_mask = std::ptr::null_mut::<u64>();
+    // SAFETY: the kernel writes one int of ours.
+    check(unsafe { libc::syscall(libc::SYS_get_mempolicy, &raw mut node, no_mask, 0, at, NODE_OF_ADDRESS) })?;
+    Ok(node.cast_unsigned())
+}
+
 /// Gives memory back that nobody knows of.
 ///
 /// # Safety
