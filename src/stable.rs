@@ -73,9 +73,10 @@ mod real {
         /// # Safety
         /// `value` came from this pool's `take`, and the caller no longer uses it as its own.
         pub(crate) unsafe fn give(&self, value: &'static T) {
-            let offset = std::mem::offset_of!(Node<T>, value);
+            let node = ptr::from_ref(value).addr() - std::mem::offset_of!(Node<T>, value);
+            // A reference to the value reaches no further than the value: the slab's own provenance does.
             // SAFETY: every T of a pool lies in a Node, for ever (Y1).
-            let node = unsafe { &*ptr::from_ref(value).byte_sub(offset).cast::<Node<T>>() };
+            let node = unsafe { &*ptr::with_exposed_provenance::<Node<T>>(node) };
             let index = node.index.load(Ordering::Relaxed); // written once, before the object was first handed out
             let mut head = self.free.load(Ordering::Relaxed);
             loop {
@@ -92,6 +93,18 @@ mod real {
         pub(crate) fn iter(&self) -> impl Iterator<Item = &'static T> + '_ {
             // Acquire: pairs with `make` (Y2).
             (0..self.made.load(Ordering::Acquire)).map(|i| &self.node(i).value)
+        }
+
+        /// Whether `at` is one of these objects, in use or not: for diagnostics, which may be given anything.
+        pub(crate) fn contains(&self, at: *const T) -> bool {
+            let made = self.made.load(Ordering::Acquire) as usize;
+            self.slabs.iter().enumerate().any(|(k, slab)| {
+                let slab = slab.load(Ordering::Acquire);
+                let offset = at.addr().wrapping_sub(slab.addr() + std::mem::offset_of!(Node<T>, value));
+                let (within, rest) = (offset / size_of::<Node<T>>(), offset % size_of::<Node<T>>());
+                let before = (FIRST as usize) * ((1 << k) - 1);
+                !slab.is_null() && rest == 0 && within < (FIRST as usize) << k && before + within < made
+            })
         }
 
         fn pop(&self) -> Option<&'static Node<T>> {
@@ -135,6 +148,7 @@ mod real {
             let bytes = (FIRST as usize).checked_shl(slab as u32).and_then(|n| n.checked_mul(size_of::<Node<T>>()));
             let bytes = bytes.ok_or(crate::sys::errno::ENOMEM)?;
             let memory = map::memory(bytes)?;
+            memory.expose_provenance(); // for `give`
             // Release: zeroed memory before its address.
             let published =
                 self.slabs[slab].compare_exchange(ptr::null_mut(), memory.cast(), Ordering::Release, Ordering::Relaxed);
@@ -187,6 +201,10 @@ mod real {
             let again: HashSet<_> = (0..1000).map(|_| ptr::from_ref(POOL.take().unwrap())).collect();
             assert_eq!(again, addresses);
             assert_eq!(POOL.iter().count(), 1000);
+            assert!(all.iter().all(|&a| POOL.contains(a)));
+            let stranger = AtomicU64::new(0);
+            assert!(!POOL.contains(&raw const stranger) && !POOL.contains(ptr::null()));
+            assert!(!POOL.contains(ptr::from_ref(all[0]).wrapping_byte_add(1)));
         }
 
         #[test]
@@ -236,6 +254,10 @@ mod model {
 
         pub(crate) fn iter(&self) -> impl Iterator<Item = &'static T> + '_ {
             std::iter::empty()
+        }
+
+        pub(crate) fn contains(&self, at: *const T) -> bool {
+            !at.is_null()
         }
     }
 }

@@ -20,7 +20,7 @@ fn a_class_without_memory_is_enomem_and_leaks_nothing() {
     // What earlier classes left open is used up first.
     let mut made = Vec::new();
     let refused = loop {
-        match raw::try_class_create(b"test", 0) {
+        match raw::try_class_create(b"test") {
             Ok(class) => made.push(class),
             Err(e) => break e,
         }
@@ -28,7 +28,7 @@ fn a_class_without_memory_is_enomem_and_leaks_nothing() {
     assert_eq!(refused, Errno(libc::ENOMEM));
     let before = mapped_pages();
     for _ in 0..10_000 {
-        assert_eq!(raw::try_class_create(b"test", 0).err(), Some(Errno(libc::ENOMEM)));
+        assert_eq!(raw::try_class_create(b"test").err(), Some(Errno(libc::ENOMEM)));
     }
     assert_eq!(mapped_pages(), before);
     inject::refuse_memory(false);

@@ -85,7 +85,8 @@ fn storm(time: Duration) -> (u64, u64) {
                     // Those handed over wait for a releaser that may be gone.
                     let waiting = std::mem::take(&mut *handed.lock().unwrap());
                     waiting.into_iter().for_each(|Handed(mut hold, _)| first.release_any(&mut hold));
-                    let drained = object.thing.read().unwrap().drain_within(psref::Patience::at_most(Duration::from_millis(20)));
+                    let drained =
+                        object.thing.read().unwrap().drain_within(psref::Patience::at_most(Duration::from_millis(20)));
                     if drained.is_ok() {
                         let mut thing = object.thing.write().unwrap();
                         object.dead.store(true, SeqCst);

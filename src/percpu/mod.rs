@@ -2,6 +2,7 @@
 //! Per-CPU memory and the operations on it. [`region`] hands out small pieces that every CPU has at the same offset of
 //! its own stripe; [`slots`] are claimed and cleared in them.
 
+#[cfg(not(loom))]
 pub(crate) mod region;
 pub(crate) mod runtime;
 pub(crate) mod slots;

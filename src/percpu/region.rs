@@ -161,7 +161,10 @@ fn carve(order: u32) -> Result<Piece, Errno> {
         let bump = region.bump.load(Ordering::Relaxed);
         let start = bump.next_multiple_of(size);
         if start + size > STRIPE {
-            // Full: everybody moves to the next one. A loser of this race finds the move made.
+            // Full: everybody moves to the next one. Opened to its end first: a stripe half open is two mappings for ever, and
+            // the kernel allows some 65,000 a process.
+            region.open(runtime, base, STRIPE)?;
+            // A loser of this race finds the move made.
             let _ = FILLING.compare_exchange(filling, filling + 1, Ordering::AcqRel, Ordering::Relaxed);
             continue;
         }

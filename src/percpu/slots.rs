@@ -11,7 +11,9 @@
 use super::runtime::{self, Runtime};
 use crate::sys::atomic;
 use crate::sys::backend::Backend;
-use crate::sys::section::{self, Claim};
+#[cfg(loom)]
+use crate::sys::plant::{self, Bug};
+use crate::sys::section::Claim;
 use crate::sys::sync::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 /// In a forked child: the hold of a thread that did not come along. Scans pass over it, claims avoid it, a late release
@@ -119,9 +121,11 @@ impl Block {
         home: usize,
         undone: impl Fn(),
     ) -> Result<Claimed, Refused> {
+        #[cfg(loom)]
+        let guard = guard.filter(|_| !plant::planted(Bug::NoSecondLook));
         let by_exchange = facts.backend() == Backend::Atomic;
         let stripe = if by_exchange {
-            holder as usize % facts.stripes() // any will do; a thread's own number spreads them (L3)
+            (holder as usize / 2) % facts.stripes() // any will do; a thread's own number spreads them (L3, T3)
         } else {
             facts.cpus()
         };
@@ -134,6 +138,10 @@ impl Block {
             // (and membarrier) before its scan. Claim first: the scan finds it. Flag first: it is seen here.
             if guard.is_some_and(|g| g.load(Ordering::SeqCst) != 0) {
                 atomic::clear(&slot.target);
+                #[cfg(loom)]
+                if plant::planted(Bug::SilentUndo) {
+                    return Err(Refused::Guarded);
+                }
                 undone(); // after the clear, so nothing of the target is touched any more (R4)
                 return Err(Refused::Guarded);
             }
@@ -151,9 +159,10 @@ pub(crate) fn is_hold(word: usize) -> bool {
 
 #[cfg(not(loom))]
 mod storage {
-    use super::{Block, Claim, SLOT_SHIFT, Slot, section};
+    use super::{Block, Claim, SLOT_SHIFT, Slot};
     use crate::percpu::region::{self, Piece};
     use crate::sys::errno::Errno;
+    use crate::sys::section;
     use crate::sys::sync::AtomicU8;
 
     pub(crate) type Memory = Piece;

@@ -8,23 +8,22 @@ use super::state::{CLASSES, CLOSING, ClassState, DEAD, LIVE, TargetState};
 use crate::percpu::runtime;
 use crate::percpu::slots;
 use crate::sys::backend::Backend;
-use crate::sys::errno::Errno;
+use crate::sys::errno::{ENOMEM, Errno};
 use crate::sys::sync::{Ordering, fence};
 use crate::{thread, xcall};
 
 /// Makes a class. The name is copied, what is longer than diagnostics show cut off.
-pub(crate) fn create(name: &[u8], ipl: i32) -> Result<&'static ClassState, Errno> {
+pub(crate) fn create(name: &[u8]) -> Result<&'static ClassState, Errno> {
     let facts = runtime::get();
-    thread::prepare(fork::in_child)?;
+    // The system's own word for "no more keys" is not one that callers of create expect.
+    thread::prepare(fork::in_child).map_err(|_| ENOMEM)?;
     let class = CLASSES.take()?;
     if let Err(e) = class.grow() {
         // SAFETY: taken above, nobody knows of it.
         unsafe { CLASSES.give(class) };
         return Err(e);
     }
-    // SAFETY: nobody knows of it.
-    unsafe { class.set_name(name) };
-    class.ipl.store(ipl.cast_unsigned(), Ordering::Relaxed);
+    class.set_name(name);
     class.waiters.clear();
     class.arm(facts);
     // Release: a class before its address.
@@ -53,7 +52,10 @@ pub(crate) unsafe fn destroy(class: *const ClassState) -> Result<(), Misuse> {
     // SAFETY: the caller's promise.
     let class: &'static ClassState = unsafe { class_of(class)? };
     if class.state.compare_exchange(LIVE, CLOSING, Ordering::AcqRel, Ordering::Relaxed).is_err() {
-        return Err(Misuse::ClassDestroyed { class: std::ptr::from_ref(class).addr() });
+        return Err(Misuse::ClassDestroyed {
+            class: std::ptr::from_ref(class).addr(),
+            name: Some(ClassName::of(class)),
+        });
     }
     class.limit.store(0, Ordering::SeqCst);
     // Commits that were under way are seen by the scan, or went to the slow path and find the class closing.
@@ -77,23 +79,9 @@ fn in_use(class: &ClassState) -> Option<Misuse> {
         .slots()
         .map(|(stripe, slot)| (stripe, slot, slot.target.load(Ordering::SeqCst)))
         .filter(|&(_, _, target)| slots::is_hold(target));
-    let draining = class.waiters.any();
-    let (cpu, slot, target) = match held.next() {
-        Some(first) => first,
-        None if !draining => return None,
-        None => {
-            return Some(Misuse::ClassInUse {
-                class: ClassName::of(class),
-                holds: 0,
-                draining,
-                target: 0,
-                tid: 0,
-                cpu: 0,
-            });
-        }
-    };
+    let (cpu, slot, target) = held.next()?;
     let tid = thread::tid_of(slot.holder.load(Ordering::Acquire)).unwrap_or(0);
-    Some(Misuse::ClassInUse { class: ClassName::of(class), holds: 1 + held.count(), draining, target, tid, cpu })
+    Some(Misuse::ClassInUse { class: ClassName::of(class), holds: 1 + held.count(), target, tid, cpu })
 }
 
 /// Makes `target` a target of `class`. Whoever makes it known does so with a release store.
@@ -107,6 +95,7 @@ pub(crate) unsafe fn init(target: *mut TargetState, class: *const ClassState) ->
     let state = unsafe { target.as_ref() }.ok_or(Misuse::Null("target"))?;
     state.draining.store(0, Ordering::Relaxed);
     state.drained.store(0, Ordering::Relaxed);
+    state.place.store(TargetState::place_of(target), Ordering::Relaxed);
     state.class.store(std::ptr::from_ref(class_ref).cast_mut(), Ordering::Relaxed);
     // For callers who publish with less than they should on strongly ordered machines: costs nothing there.
     fence(Ordering::Release);

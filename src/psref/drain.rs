@@ -22,7 +22,9 @@ use super::misuse::{ClassName, Misuse};
 use super::state::{ClassState, TargetState};
 use crate::diag::report;
 use crate::park::{GaveUp, Patience};
-use crate::sys::sync::{AtomicU64, Ordering};
+#[cfg(loom)]
+use crate::sys::plant::{self, Bug};
+use crate::sys::sync::Ordering;
 use crate::sys::{clock, process};
 use crate::thread;
 use crate::xcall;
@@ -70,6 +72,10 @@ fn is_held(class: &ClassState, target: usize) -> bool {
         }) {
             return true;
         }
+        #[cfg(loom)]
+        if plant::planted(Bug::CopiesIgnored) {
+            return false;
+        }
         // R18: a copy that slipped behind the scan counted before its original could be released.
         if class.copies.load(Ordering::SeqCst) == copies {
             return false;
@@ -90,6 +96,8 @@ fn wait(class: &ClassState, target: usize, patience: Patience) -> Result<(), Gav
         if !is_held(class, target) {
             break Ok(());
         }
+        #[cfg(loom)]
+        let seen = if plant::planted(Bug::WordReadLate) { class.moved.word() } else { seen };
         watchdog.look(class, target);
         if let Err(gave_up) = patience.wait(&class.moved, seen, watchdog.next) {
             break Err(gave_up);
@@ -127,21 +135,31 @@ impl Watchdog {
             ClassName::of(class),
             (now - self.began) / SECOND
         ));
-        for Holder { number, stripe } in holders(class, target) {
+        let mut all = holders(class, target);
+        for Holder { number, stripe } in all.by_ref().take(SHOWN) {
             match thread::tid_of(number) {
                 Some(tid) if thread::number_if_any() == Some(number) => {
-                    report(format_args!("  this very thread {tid}, acquired on cpu {stripe}: the drain can never end"));
+                    report(format_args!(
+                        "  this very thread {tid}, acquired on cpu {stripe}: unless another releases it, for ever"
+                    ));
                 }
                 Some(tid) => report(format_args!("  thread {tid}, acquired on cpu {stripe}")),
                 None => report(format_args!("  a thread that has ended, acquired on cpu {stripe}")),
             }
         }
+        match all.count() {
+            0 => {}
+            more => report(format_args!("  and {more} more")),
+        }
     }
 }
 
+/// Holds that a report names.
+const SHOWN: usize = 16;
+
 /// `PSREF_DRAIN_WARN` seconds, 10 unless told; in nanoseconds.
 fn patience_of_the_environment() -> u64 {
-    static READ: AtomicU64 = AtomicU64::new(0);
+    static READ: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     match READ.load(Ordering::Relaxed) {
         0 => {
             let seconds = process::environment(c"PSREF_DRAIN_WARN").and_then(|text| text.parse::<f64>().ok());

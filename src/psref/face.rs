@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The safe face: a target owns a value, guards hold it, and dropping the target waits for the guards.
 
+use super::misuse::ClassName;
 use super::raw;
 use super::state::{ClassState, Hold, TargetState};
 use crate::park::{GaveUp, Patience};
 use crate::sys::errno::Errno;
-use crate::sys::sync::{AtomicPtr, AtomicU8};
 use std::fmt;
 use std::ops::Deref;
 use std::ptr::NonNull;
@@ -42,12 +42,12 @@ impl Class {
     /// # Errors
     /// ENOMEM: no memory for slots; nothing is leaked.
     pub fn new(name: &str) -> Result<Class, Errno> {
-        raw::try_class_create(name.as_bytes(), 0).map(|state| Class(Arc::new(Owned(state))))
+        raw::try_class_create(name.as_bytes()).map(|state| Class(Arc::new(Owned(state))))
     }
 
     /// The name, as diagnostics show it.
-    pub fn name(&self) -> &str {
-        self.0.0.name()
+    pub fn name(&self) -> String {
+        ClassName::of(self.0.0).as_str().to_owned()
     }
 }
 
@@ -114,12 +114,11 @@ unsafe impl<T: Send + Sync> Sync for Target<T> {}
 impl<T> Target<T> {
     /// Makes a target of `class` out of a value.
     pub fn new(class: &Class, value: T) -> Target<T> {
-        let state = TargetState {
-            class: AtomicPtr::new(std::ptr::from_ref(class.0.0).cast_mut()),
-            draining: AtomicU8::new(0),
-            drained: AtomicU8::new(0),
-        };
+        // SAFETY: plain atomics, for which zero is a value.
+        let state = unsafe { std::mem::zeroed() };
         let shared = NonNull::from(Box::leak(Box::new(Shared { state, value })));
+        // SAFETY: nobody knows of it yet; it stays where it is until it is freed.
+        unsafe { raw::target_init(&raw mut (*shared.as_ptr()).state, class.0.0) };
         Target { shared, class: class.clone() }
     }
 
@@ -128,7 +127,7 @@ impl<T> Target<T> {
         unsafe { &raw const (*self.shared.as_ptr()).state }
     }
 
-    /// Holds the value. Two per-CPU stores; may be called in signal handlers; never sleeps.
+    /// Holds the value. One per-CPU store and one to the guard; may be called in signal handlers; never sleeps.
     ///
     /// # Errors
     /// [`Draining`] once a drain began.

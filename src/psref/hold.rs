@@ -3,11 +3,12 @@
 //! out. No lock, no malloc: signal handlers come here too (R13).
 
 use super::misuse::{ClassName, Misuse};
-use super::state::{ClassState, Hold, LIVE, MARK, TargetState};
+use super::state::{CLASSES, ClassState, Hold, MARK, TargetState};
 use crate::diag::fatal;
 use crate::percpu::slots::{Claimed, Refused, Slot, TOMBSTONE};
 use crate::sys::atomic;
 use crate::sys::errno;
+use crate::sys::signals;
 use crate::sys::sync::{AtomicU8, Ordering, compiler_fence};
 use crate::thread;
 
@@ -19,14 +20,20 @@ pub(crate) fn or_die<T>(function: &str, answer: Result<T, Misuse>) -> T {
 /// A class that may be used.
 ///
 /// # Safety
-/// `class` is null, or is or was a class (they are type-stable).
+/// None is needed: what is no class is noticed.
 pub(super) unsafe fn class_of<'a>(class: *const ClassState) -> Result<&'a ClassState, Misuse> {
-    // SAFETY: the caller's promise.
-    let state = unsafe { class.as_ref() }.ok_or(Misuse::Null("class"))?;
-    if state.state.load(Ordering::Acquire) == LIVE {
+    if class.is_null() {
+        return Err(Misuse::Null("class"));
+    }
+    if !CLASSES.contains(class) {
+        return Err(Misuse::ClassDestroyed { class: class.addr(), name: None });
+    }
+    // SAFETY: one of the pool's; they are type-stable.
+    let state = unsafe { &*class };
+    if state.is_live() {
         Ok(state)
     } else {
-        Err(Misuse::ClassDestroyed { class: class.addr() })
+        Err(Misuse::ClassDestroyed { class: class.addr(), name: Some(ClassName::of(state)) })
     }
 }
 
@@ -37,19 +44,21 @@ pub(super) unsafe fn class_of<'a>(class: *const ClassState) -> Result<&'a ClassS
 pub(super) unsafe fn target_of<'a>(target: *const TargetState, class: &ClassState) -> Result<&'a TargetState, Misuse> {
     // SAFETY: the caller's promise.
     let state = unsafe { target.as_ref() }.ok_or(Misuse::Null("target"))?;
-    let seen = state.class.load(Ordering::Acquire);
-    if std::ptr::eq(seen, class) {
-        return Ok(state);
+    let seen = state.class.load(Ordering::Acquire).cast_const();
+    if !std::ptr::eq(seen, class) {
+        return Err(if CLASSES.contains(seen) {
+            // SAFETY: one of the pool's; they are type-stable.
+            let seen = ClassName::of(unsafe { &*seen });
+            Misuse::ClassMismatch { target: target.addr(), seen, expected: ClassName::of(class) }
+        } else {
+            // Null after destroy; anything at all in memory that was freed or never initialised.
+            Misuse::TargetDestroyed { target: target.addr(), class: ClassName::of(class) }
+        });
     }
-    // SAFETY: null, or a class: targets point to nothing else.
-    match unsafe { seen.as_ref() } {
-        None => Err(Misuse::TargetDestroyed { target: target.addr(), class: ClassName::of(class) }),
-        Some(seen) => Err(Misuse::ClassMismatch {
-            target: target.addr(),
-            seen: ClassName::of(seen),
-            expected: ClassName::of(class),
-        }),
+    if !state.is_in_place() {
+        return Err(Misuse::TargetMoved { target: target.addr(), class: ClassName::of(class) });
     }
+    Ok(state)
 }
 
 fn check_hold(hold: *mut Hold) -> Result<(), Misuse> {
@@ -123,7 +132,7 @@ pub(crate) unsafe fn release(
         return Err(Misuse::Null("target"));
     }
     // SAFETY: the caller's promise.
-    let Hold { slot: marked, target: acquired, .. } = unsafe { std::ptr::read(hold) };
+    let (marked, acquired) = unsafe { ((*hold).slot, (*hold).target) };
     if marked == 0 {
         return Err(Misuse::NotHeld { psref: hold.addr(), class: ClassName::of(class) });
     }
@@ -135,8 +144,7 @@ pub(crate) unsafe fn release(
             class: ClassName::of(class),
         });
     }
-    // SAFETY: written by a claim; slots are mapped for ever (G1).
-    let slot: &Slot = unsafe { &*std::ptr::with_exposed_provenance(marked & !MARK) };
+    let slot = slot_of(marked);
     match slot.target.load(Ordering::Relaxed) {
         seen if seen == acquired => {
             // SAFETY: the slot says that the hold is live, so it still keeps the target alive.
@@ -162,6 +170,12 @@ pub(crate) unsafe fn release(
     Ok(())
 }
 
+/// The slot of a hold that is not empty.
+fn slot_of(marked: usize) -> &'static Slot {
+    // SAFETY: written by a claim; slots are mapped for ever (G1).
+    unsafe { &*std::ptr::with_exposed_provenance(marked & !MARK) }
+}
+
 /// After a slot of `target` was cleared: wakes the drains that wait for it. Touches the class alone (P3).
 pub(crate) fn wake(class: &ClassState, target: usize) {
     if class.waiters.wait_for(target) {
@@ -182,17 +196,21 @@ pub(crate) unsafe fn copy(to: *mut Hold, from: *const Hold, class: *const ClassS
         return Err(Misuse::CopyToSelf { psref: to.addr(), class: ClassName::of(class) });
     }
     // SAFETY: the caller's promise.
-    let held = unsafe { &*from };
-    if held.slot == 0 {
+    let (marked, held) = unsafe { ((*from).slot, (*from).target) };
+    if marked == 0 {
         return Err(Misuse::NotHeld { psref: from.addr(), class: ClassName::of(class) });
     }
-    let target: *const TargetState = std::ptr::with_exposed_provenance(held.target);
+    let seen = slot_of(marked).target.load(Ordering::Relaxed); // the caller's own hold: nobody else changes it
+    if seen != held {
+        return Err(Misuse::SlotLost { psref: from.addr(), seen, expected: held, class: ClassName::of(class) });
+    }
+    let target: *const TargetState = std::ptr::with_exposed_provenance(held);
     // SAFETY: `from` keeps the target alive.
     let state = unsafe { target_of(target, class)? };
-    let claimed = match claim(class, to, held.target, Some(&state.draining))? {
+    let claimed = match claim(class, to, held, Some(&state.draining))? {
         Some(claimed) => claimed,
         None => {
-            let claimed = claim(class, to, held.target, None)?.expect("an unguarded claim is not refused");
+            let claimed = claim(class, to, held, None)?.expect("an unguarded claim is not refused");
             // R18: the claim first, then the count, both before `from` can be released: a drain whose scan passed the new slot
             // before the claim and `from`'s after its release finds the count moved. SeqCst: also against the drain's scan.
             class.copies.fetch_add(1, Ordering::SeqCst);
@@ -216,7 +234,10 @@ pub(crate) unsafe fn held(target: *const TargetState, class: *const ClassState) 
         class
     };
     let Some(me) = thread::number_if_any() else { return Ok(false) };
-    Ok(holders(class, target.addr()).any(|holder| holder.number == me))
+    let found = || holders(class, target.addr()).any(|holder| holder.number == me);
+    // Once more without signals: a handler of this thread that claims and releases a slot between the loads of `holders`
+    // leaves its number beside another thread's hold (models/held.pml).
+    Ok(found() && signals::blocked(found))
 }
 
 /// Who holds something.
@@ -225,8 +246,8 @@ pub(crate) struct Holder {
     pub(crate) stripe: usize,
 }
 
-/// The holds of `target` at some moment of the iteration each. Exact for the caller's own; for others' only once the target
-/// drains and a membarrier is over (R26).
+/// The holds of `target` at some moment of the iteration each. Exact for the caller's own while no handler of it interrupts;
+/// of others' a hint (R26), good once the target drains and a membarrier is over, but for copies and undone claims.
 pub(crate) fn holders(class: &ClassState, target: usize) -> impl Iterator<Item = Holder> + '_ {
     class.slots().filter_map(move |(stripe, slot)| {
         // R26: target, holder, target again. Acquire: the holder read is the one written before the target.

@@ -27,10 +27,19 @@ pub enum Misuse {
         /// The class given.
         expected: ClassName,
     },
+    /// The target was moved after its initialisation; holds name its old address.
+    TargetMoved {
+        /// The target's address now.
+        target: usize,
+        /// The class given.
+        class: ClassName,
+    },
     /// The class was destroyed.
     ClassDestroyed {
         /// The class's address.
         class: usize,
+        /// Its name, if it ever was a class.
+        name: Option<ClassName>,
     },
     /// A class destroyed while something in it is held or being drained.
     ClassInUse {
@@ -38,8 +47,6 @@ pub enum Misuse {
         class: ClassName,
         /// How many holds there are.
         holds: usize,
-        /// How many drains wait: 0 or some.
-        draining: bool,
         /// One held target's address.
         target: usize,
         /// Thread id of its holder, 0 if that thread has ended.
@@ -96,20 +103,18 @@ pub enum Misuse {
 pub struct ClassName {
     address: usize,
     bytes: [u8; NAME_MAX],
-    used: usize,
 }
 
 impl ClassName {
     pub(crate) fn of(class: &ClassState) -> Self {
-        let mut bytes = [0; NAME_MAX];
-        let name = class.name();
-        bytes[..name.len()].copy_from_slice(name.as_bytes());
-        ClassName { address: std::ptr::from_ref(class).addr(), bytes, used: name.len() }
+        ClassName { address: std::ptr::from_ref(class).addr(), bytes: class.name() }
     }
 
-    /// The name.
+    /// The name, up to where it is no UTF-8.
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.bytes[..self.used]).unwrap_or_default()
+        let end = self.bytes.iter().position(|&byte| byte == 0).unwrap_or(NAME_MAX);
+        let text = &self.bytes[..end];
+        std::str::from_utf8(text).unwrap_or_else(|e| std::str::from_utf8(&text[..e.valid_up_to()]).unwrap_or_default())
     }
 }
 
@@ -138,16 +143,20 @@ impl fmt::Display for Misuse {
                 "mismatched psref target class: {:#x} (ref) != {:#x} (expected): target {target:#x} is of {seen}, used with {expected}",
                 seen.address, expected.address
             ),
-            Misuse::ClassDestroyed { class } => {
-                write!(f, "psref class already destroyed: {class:#x} (or never created)")
+            Misuse::TargetMoved { target, class } => write!(
+                f,
+                "psref target {target:#x} of {class} was initialised at another address: copied or moved since, expected in place"
+            ),
+            Misuse::ClassDestroyed { class, name: Some(name) } => {
+                write!(f, "psref class already destroyed: {class:#x}, {name}")
             }
-            Misuse::ClassInUse { class, holds: 0, .. } => {
-                write!(f, "{class} is in use: a drain of one of its targets is under way, expected none")
+            Misuse::ClassDestroyed { class, name: None } => {
+                write!(f, "no psref class: {class:#x}, expected what psref_class_create returned")
             }
-            Misuse::ClassInUse { class, holds, target, tid, cpu, .. } => {
+            Misuse::ClassInUse { class, holds, target, tid, cpu } => {
                 write!(
                     f,
-                    "{class} is in use: {holds} passive references held, expected none; target {target:#x} is held by "
+                    "{class} is in use: {holds} passive reference(s) held, expected none; target {target:#x} is held by "
                 )?;
                 match tid {
                     0 => write!(f, "a thread that has ended")?,
@@ -167,7 +176,7 @@ impl fmt::Display for Misuse {
             Misuse::SlotLost { psref, seen, expected, class } => write!(
                 f,
                 "psref {psref:#x} of target {expected:#x} ({class}) has lost its slot, which holds {seen:#x}: \
-                 released twice through two copies of the structure, or overwritten"
+                 the structure was copied by assignment and the hold released, or overwritten"
             ),
             Misuse::CopyToSelf { psref, class } => {
                 write!(f, "can't copy passive reference to itself: {psref:#x} ({class})")

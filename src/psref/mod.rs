@@ -24,6 +24,8 @@ pub mod entry;
 mod face;
 mod fork;
 mod hold;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod misuse;
 pub mod raw;
 mod state;

@@ -14,20 +14,20 @@ use std::ffi::{CStr, c_char, c_int};
 pub const ENOENT: c_int = libc::ENOENT;
 
 /// Creates a class.
-pub fn try_class_create(name: &[u8], ipl: c_int) -> Result<&'static ClassState, Errno> {
-    class::create(name, ipl)
+pub fn try_class_create(name: &[u8]) -> Result<&'static ClassState, Errno> {
+    class::create(name)
 }
 
-/// `psref_class_create`: the error goes to the caller, who knows where it belongs.
+/// `psref_class_create`: the error goes to the caller, who knows where it belongs. Nothing here depends on the IPL.
 ///
 /// # Safety
 /// `name` is null or a terminated string.
-pub unsafe fn class_create(name: *const c_char, ipl: c_int) -> Result<&'static ClassState, Errno> {
+pub unsafe fn class_create(name: *const c_char, _ipl: c_int) -> Result<&'static ClassState, Errno> {
     if name.is_null() {
         or_die("psref_class_create", Err(Misuse::Null("name")))
     }
     // SAFETY: the caller's promise.
-    class::create(unsafe { CStr::from_ptr(name) }.to_bytes(), ipl)
+    class::create(unsafe { CStr::from_ptr(name) }.to_bytes())
 }
 
 macro_rules! faces {

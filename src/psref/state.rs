@@ -37,18 +37,15 @@ pub struct ClassState {
     pub(crate) moved: Futex,
     /// The blocks, newest and largest first; the home block is the last.
     pub(crate) blocks: AtomicPtr<Link>,
-    /// What the creator said; nothing in user space depends on it.
-    pub(crate) ipl: AtomicU32,
-    name: UnsafeCell<[u8; NAME_MAX]>,
+    /// Its bytes, eight to a word: whoever holds an old pointer may read them while the class is made anew.
+    name: [AtomicU64; NAME_MAX / 8],
 }
 
 pub(crate) const LIVE: u32 = 1;
 pub(crate) const CLOSING: u32 = 2;
 pub(crate) const DEAD: u32 = 0xdead;
 
-// SAFETY: atomics for which zero is a value, but for the name: written only by `create`, before the class is known.
-unsafe impl Sync for ClassState {}
-// SAFETY: as above.
+// SAFETY: atomics, for which zero is a value.
 unsafe impl Stable for ClassState {
     #[cfg(loom)]
     fn fresh() -> Self {
@@ -60,8 +57,7 @@ unsafe impl Stable for ClassState {
             copies: AtomicU64::new(0),
             moved: Futex::new(),
             blocks: AtomicPtr::new(ptr::null_mut()),
-            ipl: AtomicU32::new(0),
-            name: UnsafeCell::new([0; NAME_MAX]),
+            name: std::array::from_fn(|_| AtomicU64::new(0)),
         }
     }
 }
@@ -73,31 +69,29 @@ impl ClassState {
         self.state.load(Ordering::Acquire) == LIVE
     }
 
-    /// The class's name as diagnostics show it.
-    pub(crate) fn name(&self) -> &str {
-        // SAFETY: written before the class was known, and only then.
-        let bytes = unsafe { &*self.name.get() };
-        let end = bytes.iter().position(|&b| b == 0).unwrap_or(NAME_MAX);
-        let text = bytes.get(..end).unwrap_or_default();
-        match std::str::from_utf8(text) {
-            Ok(name) => name,
-            Err(e) => std::str::from_utf8(&text[..e.valid_up_to()]).unwrap_or_default(),
+    /// The bytes of the class's name, zeros behind it.
+    pub(crate) fn name(&self) -> [u8; NAME_MAX] {
+        let mut bytes = [0; NAME_MAX];
+        for (eight, word) in bytes.chunks_exact_mut(8).zip(&self.name) {
+            // Relaxed: published with the class.
+            eight.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
         }
+        bytes
     }
 
-    /// # Safety
-    /// The caller alone knows this class.
-    pub(crate) unsafe fn set_name(&self, name: &[u8]) {
+    /// For `create`, before the class is known.
+    pub(crate) fn set_name(&self, name: &[u8]) {
+        let mut bytes = [0; NAME_MAX];
         let n = name.len().min(NAME_MAX);
-        // SAFETY: the caller's promise.
-        let place = unsafe { &mut *self.name.get() };
-        *place = [0; NAME_MAX];
-        place[..n].copy_from_slice(&name[..n]);
+        bytes[..n].copy_from_slice(&name[..n]);
+        for (eight, word) in bytes.chunks_exact(8).zip(&self.name) {
+            word.store(u64::from_ne_bytes(eight.try_into().expect("eight bytes")), Ordering::Relaxed);
+        }
     }
 
     /// The class's blocks, newest first.
     pub(crate) fn blocks(&self) -> impl Iterator<Item = Block> + '_ {
-        let mut next = self.blocks.load(Ordering::Acquire);
+        let mut next = self.blocks.load(Ordering::SeqCst); // fence A, see `grow`
         std::iter::from_fn(move || {
             // SAFETY: links are type-stable; those of a live class stay linked.
             let link = unsafe { next.as_ref() }?;
@@ -129,9 +123,10 @@ impl ClassState {
         let mut head = self.blocks.load(Ordering::Relaxed);
         loop {
             link.next.store(head, Ordering::Relaxed);
-            // Release: the link's fields before the link.
+            // SeqCst: the link's fields before the link, and part of fence A: a scan that comes after a drain's flag finds the
+            // block that a claimer linked before it saw the flag unset.
             let ours = ptr::from_ref(link).cast_mut();
-            match self.blocks.compare_exchange(head, ours, Ordering::Release, Ordering::Relaxed) {
+            match self.blocks.compare_exchange(head, ours, Ordering::SeqCst, Ordering::Relaxed) {
                 Ok(_) => return Ok(()),
                 Err(now) => head = now,
             }
@@ -190,6 +185,18 @@ pub struct TargetState {
     pub(crate) draining: AtomicU8,
     /// 1 once a drain has ended: nobody holds the target.
     pub(crate) drained: AtomicU8,
+    /// What of its address fits: holds name the address, so a target that was moved is not the one they hold.
+    pub(crate) place: AtomicU32,
+}
+
+impl TargetState {
+    pub(crate) fn place_of(target: *const TargetState) -> u32 {
+        (target.addr() >> 3) as u32
+    }
+
+    pub(crate) fn is_in_place(&self) -> bool {
+        self.place.load(Ordering::Relaxed) == Self::place_of(self)
+    }
 }
 
 /// A hold: `struct psref`. The holder's own memory, which nobody else looks at.
@@ -206,9 +213,8 @@ pub struct Hold {
 }
 
 /// In a hold's slot address: the release must take the slow path (clear by exchange). The fast path notices without a test
-/// of its own, for one byte past a slot's start never reads as the target's address: its top byte would be the holder's lowest,
-/// and addresses have none, so the rest would be the address shifted by a byte.
-pub(crate) const MARK: usize = 1;
+/// of its own: it compares what lies there with the target's address, and there lies the slot's holder, which is odd (T3).
+pub(crate) const MARK: usize = if cfg!(loom) { 1 } else { std::mem::offset_of!(Slot, holder) };
 
 impl Hold {
     /// A hold of nothing.

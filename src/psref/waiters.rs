@@ -2,24 +2,26 @@
 //! A class's waiter word: 0 while no drain waits; else how many do, and the target they wait for, or that they are many.
 //! Releases look at it after their slot is cleared, so only those of the drained target pay for a wake-up.
 
+#[cfg(loom)]
+use crate::sys::plant::{self, Bug};
 use crate::sys::sync::{AtomicU64, Ordering};
 
 /// | bits | meaning |
 /// |---|---|
-/// | 63..48 | drains that wait |
-/// | 47..0 | the target's address / 8, or 0: many targets |
+/// | 63..44 | drains that wait |
+/// | 43..0 | the target's address / 16, or 0: many targets |
 ///
 /// Changed by compare-and-swap only: enter adds a drain, leave takes one away; the last to leave makes it 0.
 #[repr(transparent)]
 pub(crate) struct Waiters(AtomicU64);
 
-const ONE: u64 = 1 << 48;
+const ONE: u64 = 1 << 44;
 const NAME: u64 = ONE - 1;
 const MANY: u64 = 0;
 
-/// Two targets may share a name only if their addresses differ above bit 50: then a wake-up is spurious.
+/// Two targets of 16 bytes each share a name only if their addresses differ above bit 47: then a wake-up is spurious.
 fn name(target: usize) -> u64 {
-    (target as u64 >> 3) & NAME
+    (target as u64 >> 4) & NAME
 }
 
 impl Waiters {
@@ -35,6 +37,7 @@ impl Waiters {
         word != 0 && (word & NAME == MANY || word & NAME == name(target))
     }
 
+    #[cfg(test)]
     pub(crate) fn any(&self) -> bool {
         self.0.load(Ordering::SeqCst) != 0
     }
@@ -44,15 +47,20 @@ impl Waiters {
     pub(crate) fn enter(&self, target: usize) {
         self.change(|word| match word {
             0 => ONE | name(target),
+            #[cfg(loom)]
+            _ if plant::planted(Bug::FirstNameKept) => word + ONE,
             _ if word & NAME == name(target) => word + ONE,
             _ => ((word & !NAME) + ONE) | MANY,
         });
     }
 
-    /// A drain stops waiting, for whatever reason. After a fork the word was cleared under it: then nothing is left to do.
+    /// A drain stops waiting, for whatever reason. After a fork the word was cleared under it; then it is
+    /// 0, or another's entry goes and the watchdog's looks replace the wake-up.
     pub(crate) fn leave(&self) {
         self.change(|word| match word {
             0 => 0,
+            #[cfg(loom)]
+            _ if plant::planted(Bug::FirstLeaverClears) => 0,
             _ if word < 2 * ONE => 0,
             _ => word - ONE,
         });

@@ -79,6 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "asks the kernel")]
     fn the_walk_gives_the_mask_back() {
         let before = get(0).unwrap();
         walk().unwrap();

@@ -18,13 +18,21 @@ pub(crate) fn claim(slot: &AtomicUsize, slot_holder: &AtomicU64, target: usize, 
     if slot.compare_exchange(0, BUSY, Ordering::SeqCst, Ordering::Relaxed).is_err() {
         return false;
     }
-    // Relaxed: published by the store below (R26).
-    slot_holder.store(holder, Ordering::Relaxed);
+    #[cfg(loom)]
+    if super::plant::planted(super::plant::Bug::HolderLate) {
+        slot.store(target, Ordering::SeqCst);
+    }
+    // Release: whoever sees this holder sees that the slot is no longer what it was (R26).
+    slot_holder.store(holder, Ordering::Release);
     slot.store(target, Ordering::SeqCst);
     true
 }
 
+/// The planted bug of the Miri and ThreadSanitizer runs makes it Relaxed, so that nothing of a hold happens before the end of
+/// the drain that waited for it.
+const CLEARING: Ordering = if cfg!(psref_planted) { Ordering::Relaxed } else { Ordering::SeqCst };
+
 /// Clears a slot that the caller's hold owns.
 pub(crate) fn clear(slot: &AtomicUsize) {
-    slot.swap(0, Ordering::SeqCst);
+    slot.swap(0, CLEARING);
 }

@@ -20,10 +20,15 @@ fn place() -> *mut i32 {
     unsafe { libc::__errno_location() }
 }
 
+/// Why the last call failed.
+pub(crate) fn last() -> Errno {
+    // SAFETY: errno's address is valid for the thread's life.
+    Errno(unsafe { *place() })
+}
+
 /// What a call that answers -1 on failure said.
 pub(crate) fn check(answer: libc::c_long) -> Result<libc::c_long, Errno> {
-    // SAFETY: errno's address is valid for the thread's life.
-    if answer == -1 { Err(Errno(unsafe { *place() })) } else { Ok(answer) }
+    if answer == -1 { Err(last()) } else { Ok(answer) }
 }
 
 /// Gives errno back as it was: slow paths of functions that signal handlers may call must not change it.
@@ -31,14 +36,13 @@ pub(crate) struct Preserve(i32);
 
 impl Preserve {
     pub(crate) fn new() -> Self {
-        // SAFETY: as in `check`.
-        Preserve(unsafe { *place() })
+        Preserve(last().0)
     }
 }
 
 impl Drop for Preserve {
     fn drop(&mut self) {
-        // SAFETY: as in `check`.
+        // SAFETY: as in `last`.
         unsafe { *place() = self.0 }
     }
 }

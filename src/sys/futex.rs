@@ -77,6 +77,7 @@ mod real {
 #[cfg(loom)]
 mod model {
     use super::Woken;
+    use crate::sys::plant::{self, Bug};
     use crate::sys::sync::{AtomicU32, Ordering};
 
     pub(crate) struct Futex {
@@ -97,12 +98,13 @@ mod model {
         pub(crate) fn advance_and_wake_all(&self) {
             self.word.fetch_add(1, Ordering::SeqCst);
             let _held = self.lock.lock().unwrap();
-            self.moved.notify_all();
+            if plant::planted(Bug::WakesOne) { self.moved.notify_one() } else { self.moved.notify_all() }
         }
 
         pub(crate) fn wait(&self, seen: u32, _deadline: Option<u64>) -> Woken {
             let held = self.lock.lock().unwrap();
-            if self.word.load(Ordering::SeqCst) == seen {
+            // Relaxed: the mutex is enough, and a wait that reads an old word is what the kernel's lock rules out.
+            if plant::planted(Bug::SleepsWithoutCompare) || self.word.load(Ordering::Relaxed) == seen {
                 drop(self.moved.wait(held).unwrap());
             }
             Woken::LookAgain

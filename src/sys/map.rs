@@ -101,17 +101,27 @@ pub(crate) use miri::{memory, memory as reserve, unmap};
 mod miri {
     use super::Errno;
     use std::alloc::{Layout, alloc_zeroed, dealloc};
+    use std::sync::Mutex;
+
+    /// Regions know their memory by number alone, which to Miri is a leak: it looks for pointers.
+    static MAPPED: Mutex<Vec<Mapping>> = Mutex::new(Vec::new());
+    struct Mapping(*mut u8);
+    // SAFETY: nobody reads through it.
+    unsafe impl Send for Mapping {}
 
     fn layout(bytes: usize) -> Layout {
         Layout::from_size_align(bytes, 4096).expect("sizes of mappings are sane")
     }
     pub(crate) fn memory(bytes: usize) -> Result<*mut u8, Errno> {
         // SAFETY: no mapping is empty.
-        Ok(unsafe { alloc_zeroed(layout(bytes)) })
+        let at = unsafe { alloc_zeroed(layout(bytes)) };
+        MAPPED.lock().unwrap().push(Mapping(at));
+        Ok(at)
     }
     /// # Safety
     /// As in the native build.
     pub(crate) unsafe fn unmap(at: *mut u8, bytes: usize) {
+        MAPPED.lock().unwrap().retain(|mapping| mapping.0 != at);
         // SAFETY: allocated with this layout.
         unsafe { dealloc(at, layout(bytes)) }
     }

@@ -3,7 +3,7 @@
 //! CPU of this process has been restarted and every store made before the call is visible there.
 
 use super::errno::{Errno, check};
-use super::sync::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 const QUERY: libc::c_int = 0;
 #[cfg(feature = "inject")]

@@ -14,10 +14,16 @@ pub(crate) mod cpus;
 pub(crate) mod errno;
 pub(crate) mod fork;
 pub(crate) mod futex;
+#[cfg(not(loom))]
 pub(crate) mod map;
 pub(crate) mod membarrier;
+#[cfg(loom)]
+pub(crate) mod plant;
 pub(crate) mod process;
+pub(crate) mod signals;
 pub(crate) mod sync;
+#[cfg(loom)]
+pub(crate) mod sync_loom;
 pub(crate) mod thread_exit;
 
 #[doc(hidden)]

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the process is: its kernel, its threads' ids, its environment, its end.
 
+use super::errno::{self, Errno};
+
 /// The kernel's version, (0, 0) where it cannot be read.
 pub(crate) fn kernel() -> (u32, u32) {
     // SAFETY: all-zero is a value of utsname, uname fills it in.
@@ -25,12 +27,14 @@ pub(crate) fn thread_id() -> u32 {
     unsafe { libc::gettid() as u32 }
 }
 
+#[cfg(not(miri))]
 unsafe extern "C" {
     // Not in the libc crate; glibc and musl have it.
     fn secure_getenv(name: *const libc::c_char) -> *mut libc::c_char;
 }
 
 /// An environment variable, unless the program runs with somebody else's rights.
+#[cfg(not(miri))]
 pub(crate) fn environment(name: &std::ffi::CStr) -> Option<String> {
     // SAFETY: a terminated name; the answer is copied at once. As for every reader of the environment, nobody may write
     // it at the same time.
@@ -40,12 +44,19 @@ pub(crate) fn environment(name: &std::ffi::CStr) -> Option<String> {
     }
 }
 
+/// Miri has no `secure_getenv`, and nobody else's rights.
+#[cfg(miri)]
+pub(crate) fn environment(name: &std::ffi::CStr) -> Option<String> {
+    std::env::var(name.to_str().ok()?).ok()
+}
+
 /// Writes a message to standard error, as far as that goes.
 pub(crate) fn complain(mut bytes: &[u8]) {
     while !bytes.is_empty() {
         // SAFETY: the kernel reads our bytes.
         match unsafe { libc::write(libc::STDERR_FILENO, bytes.as_ptr().cast(), bytes.len()) } {
             n if n > 0 => bytes = &bytes[n as usize..],
+            -1 if errno::last() == Errno(libc::EINTR) => {}
             _ => return,
         }
     }

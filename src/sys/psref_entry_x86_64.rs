@@ -27,6 +27,7 @@
 macro_rules! __psref_acquire_body {
     ($slow:path) => {
         core::arch::naked_asm!(
+            ".cfi_startproc",
             $crate::__section_descriptor!("3"),
             $crate::__section_descriptor!("4"),
             "test rdi, rdi",
@@ -95,6 +96,7 @@ macro_rules! __psref_acquire_body {
             "jmp 82b",
             $crate::__section_abort!("3", "jmp {slow}"),
             $crate::__section_abort!("4", "jmp {slow}"),
+            ".cfi_endproc",
             ".balign 64, 0xcc",
             slow = sym $slow,
             t_class = const $crate::psref::entry::TARGET_CLASS,
@@ -127,6 +129,7 @@ macro_rules! __psref_acquire_body {
 macro_rules! __psref_release_body {
     ($slow:path, $wake:path) => {
         core::arch::naked_asm!(
+            ".cfi_startproc",
             "test rdi, rdi",
             "jz {slow}",
             "mov rax, qword ptr [rdi + {p_slot}]",
@@ -141,6 +144,7 @@ macro_rules! __psref_release_body {
             "cmp qword ptr [rdx + {c_waiters}], 0",
             "jne {wake}",
             "ret",
+            ".cfi_endproc",
             ".balign 64, 0xcc",
             slow = sym $slow,
             wake = sym $wake,

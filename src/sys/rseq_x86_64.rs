@@ -8,8 +8,8 @@
 //! S1. A guard is tested and the commit is done in ONE section (R4).
 //! S2. cpu_id is read inside, and compared with the number of stripes before it indexes memory (R14).
 //! S3. The commit is the last instruction of the section and uses base-only addressing.
-//! S4. No calls and no stack inside; the registers that hold arguments are not changed, so that every way out can go to
-//!     the slow routine with them.
+//! S4. No calls and no stack inside, so profilers unwind by the state at the entry. In the exported fast paths the registers
+//!     that hold arguments are not changed: every way out can go to the slow routine with them.
 //! S5. An abort goes to the slow path, whose retries are bounded (R11).
 
 /// Descriptor `$id`: version, flags, start, length, abort handler. Labels: `$id`2 descriptor, 3 start, 4 end, 5 abort.
@@ -169,6 +169,7 @@ pub(crate) unsafe fn claim(
 #[unsafe(naked)]
 unsafe extern "C" fn claim_section(_: usize, _: usize, _: u64, _: *const u8, _: usize, _: usize) -> usize {
     core::arch::naked_asm!(
+        ".cfi_startproc",
         __section_descriptor!("2"),
         "mov r10, qword ptr [rip + __psref_rseq_offset]",
         __section_arm!("2", "r10", "rax"),
@@ -201,6 +202,7 @@ unsafe extern "C" fn claim_section(_: usize, _: usize, _: u64, _: *const u8, _: 
         "62:", "mov eax, 2", "ret",
         "63:", "mov eax, 3", "ret",
         __section_abort!("2", "mov eax, 4\nret"),
+        ".cfi_endproc",
         shift = const crate::sys::STRIPE_SHIFT,
     )
 }

@@ -48,9 +48,6 @@ global_asm!(
     "__psref_cpu_limit:",
     ".quad 0",
     ".popsection",
-    // glibc >= 2.35 registers rseq and says where; other libraries have no such symbols.
-    ".weak __rseq_offset",
-    ".weak __rseq_size",
 );
 
 /// The words of one thread.
@@ -79,9 +76,13 @@ pub(crate) fn with<R>(f: impl FnOnce(&Words) -> R) -> R {
 /// nothing but `rseq_cs` may be written (R17). `None`: not registered, or the library does not say.
 fn registered() -> Option<i64> {
     let (offset, size): (*const i64, *const u32);
+    // glibc >= 2.35 registers rseq and says where; other libraries have no such symbols. Weak is said here, in every copy of
+    // this code: an object that only refers to them would demand them.
     // SAFETY: loads two addresses from the GOT; a missing weak symbol gives null.
     unsafe {
         asm!(
+            ".weak __rseq_offset",
+            ".weak __rseq_size",
             "mov {o}, qword ptr [rip + __rseq_offset@GOTPCREL]",
             "mov {s}, qword ptr [rip + __rseq_size@GOTPCREL]",
             o = out(reg) offset, s = out(reg) size, options(nostack, readonly),
@@ -106,7 +107,8 @@ pub(crate) fn has_rseq() -> bool {
 }
 
 /// Tells the sections where to look: into the kernel's area, or with `None` into the one that has no CPU. `cpus`: ids from
-/// there on take the slow path (R14). Called before the back end is published; two who come first at once write the same.
+/// there on take the slow path (R14). Called before the back end is published. Two who come first at once write the same, or where one of
+/// them has no rseq, any mixture: each sends the sections to the slow path.
 pub(crate) fn arm(cpus: Option<u32>) {
     let (dummy, offset_word, limit_word): (i64, *mut u64, *mut u64);
     // SAFETY: loads a constant of the link and computes two addresses.

@@ -46,7 +46,7 @@ pub struct Thing {
 
 impl Thing {
     pub fn new() -> Thing {
-        let class = raw::try_class_create(b"test", 0).unwrap();
+        let class = raw::try_class_create(b"test").unwrap();
         Thing { class, target: new_target(class) }
     }
 
