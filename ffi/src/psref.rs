@@ -6,13 +6,14 @@ use ::psref::psref::raw::{self, ClassState, Hold, TargetState};
 use std::ffi::{c_char, c_int, c_void};
 
 /// A class of targets: the slots of their holds. Opaque.
-#[repr(C)]
+// Without repr(C): so cbindgen declares it and does not define it.
 #[allow(non_camel_case_types)]
 pub struct psref_class {
     _opaque: [u8; 0],
 }
 
-/// Something that can be held. Embed it in the object; initialise it with psref_target_init().
+/// Something that can be held. Embed it in the object; initialise it with psref_target_init(). From then on it must not be
+/// moved: holds name its address.
 #[repr(C)]
 #[allow(non_camel_case_types)]
 pub struct psref_target {
@@ -22,6 +23,8 @@ pub struct psref_target {
     pub prt_draining: bool,
     /// Whether it has drained: nobody holds it.
     pub prt_drained: bool,
+    /// The library's: tells a target that was moved.
+    pub prt_place: u32,
 }
 
 /// One hold. The holder's own memory, on its stack or in its object; needs no initialisation before psref_acquire(). Its
@@ -31,13 +34,13 @@ pub struct psref_target {
 pub struct psref {
     /// The slot; NULL: holds nothing.
     pub psref_entry: *mut c_void,
-    /// Where it was acquired, in strict mode.
+    /// Reserved: where it was acquired.
     pub psref_debug: *mut c_void,
     /// What it holds.
     pub psref_target: *const psref_target,
-    /// Who acquired it, in strict mode.
+    /// Reserved: who acquired it.
     pub psref_lwp: *mut c_void,
-    /// On which CPU, in strict mode.
+    /// Reserved: on which CPU.
     pub psref_cpu: *mut c_void,
 }
 
@@ -66,7 +69,7 @@ pub unsafe extern "C" fn psref_class_create(name: *const c_char, ipl: c_int) -> 
 
 /// Destroys a class. Its targets have been destroyed, or were never made known.
 ///
-/// A class of which something is held is a fatal diagnostic.
+/// A class of which something is held, and one destroyed already, is a fatal diagnostic.
 ///
 /// Context: may sleep; not in signal handlers. Source: psref(9).
 ///
@@ -98,8 +101,11 @@ pub unsafe extern "C" fn psref_target_init(target: *mut psref_target, class_: *m
 /// Returns 0, or ENOENT once the target drains; then `psref` holds nothing and must not be released. (NetBSD's returns
 /// nothing; its draft of 2016 returned this.)
 ///
+/// NULL, a target of another class and a target that was destroyed are fatal diagnostics.
+///
 /// Context: any, signal handlers too; never sleeps. A class that runs out of slots on a CPU takes memory by mmap; where
-/// there is none, a fatal diagnostic. Source: psref(9).
+/// there is none, a fatal diagnostic. (A thread's very first use takes a record without malloc; only where the program has
+/// more than 32 pthread keys does glibc allocate at that moment, so there let it not be in a handler.) Source: psref(9).
 ///
 /// # Safety
 /// `psref` is the caller's to write and does not hold anything now.
@@ -115,7 +121,8 @@ pub unsafe extern "C" fn psref_acquire(
 
 /// Ends a hold. The target must not be used any more: it may be gone when this returns.
 ///
-/// On any CPU and in any thread. A psref that holds nothing, or another target, is a fatal diagnostic.
+/// On any CPU and in any thread. A psref that was released already or whose acquire answered ENOENT, and one that holds
+/// another target, is a fatal diagnostic; one never acquired is not noticed.
 ///
 /// Context: any, signal handlers too; never sleeps. Source: psref(9).
 ///
@@ -128,7 +135,7 @@ pub unsafe extern "C" fn psref_release(psref: *mut psref, target: *const psref_t
 }
 
 /// Makes `pto` a second hold of what `pfrom` holds. Never fails, also while the target drains. Both are released, in any
-/// order.
+/// order. A psref that holds nothing, a copy to itself, and no memory for one more block of slots are fatal diagnostics.
 ///
 /// Context: any, signal handlers too; never sleeps. Source: psref(9).
 ///
@@ -156,7 +163,8 @@ pub unsafe extern "C" fn psref_held(target: *const psref_target, class_: *mut ps
 /// Stops new holds of a target and waits until the old ones are released. From now on psref_acquire() answers ENOENT.
 ///
 /// A wait of more than PSREF_DRAIN_WARN seconds (environment; default 10) is told on standard error, with who holds the
-/// target, and goes on. Costs one membarrier where nobody holds it.
+/// target, and goes on. Costs one membarrier where nobody holds it (two before Linux
+/// 6.18, which could lose one).
 ///
 /// Context: may sleep; not in signal handlers, not while holding the target oneself. Source: the draft of psref(9) of 2016.
 ///

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# The front door. Every target hands over to cargo, meson or a script; nothing is decided here.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+PREFIX ?= /usr/local
+STAGE = build/stage
+
+.DEFAULT_GOAL = help
+.NOTPARALLEL:
+.PHONY: help demo test test-layers test-rust test-loom test-library test-readme test-c test-models verify bench install \
+	stage setup setup-test setup-verify doctor headers fmt lint clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s%s\n", $$1, $$2 }' Makefile
+
+demo: stage ## build, install under build/stage, and run the routing example for three seconds
+	scripts/demo.sh $(STAGE) -s 3
+
+test: setup-test test-layers test-rust test-loom test-library test-readme test-c test-models ## everything that should pass before a commit
+
+test-rust:
+	cargo test --workspace
+	cargo test --workspace --no-default-features
+	cargo test --workspace --features inject
+
+test-layers:
+	scripts/layers.sh
+	scripts/layers-selftest.sh
+
+test-loom:
+	scripts/loom.sh
+
+test-library: stage
+	scripts/check-library.sh $(STAGE)
+
+test-c: stage
+	c-tests/run.sh $(STAGE)
+
+test-readme: stage
+	scripts/readme.sh $(STAGE)
+
+test-models:
+	models/check.sh small
+
+verify: setup-verify ## the long checks: large models, emulated machines, ...
+	scripts/verify.sh
+
+bench: stage ## measure this machine
+	bench/run.sh $(STAGE)
+
+install: setup ## build and install under PREFIX (/usr/local), below DESTDIR
+	scripts/install.sh build/install $(PREFIX)
+
+stage: setup
+	@DESTDIR= scripts/install.sh build/dev $(STAGE) --libdir=lib
+
+setup: ## install what building needs (apt; elsewhere says what is missing)
+	@scripts/setup.sh build
+
+setup-test setup-verify: setup-%:
+	@scripts/setup.sh $*
+
+doctor: ## what is missing on this machine, and the command that installs it
+	@scripts/doctor.sh
+
+headers: ## write the generated headers again
+	UPDATE_HEADERS=1 cargo test -q -p psref-ffi --test headers
+
+fmt: ## format the Rust sources
+	cargo fmt --all
+
+lint: ## formatting and clippy, warnings are errors
+	scripts/lint.sh
+
+clean: ## remove everything that was built
+	rm -rf build target

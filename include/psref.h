@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * All of psref. With PSREF_NO_KMUTEX_NAMES defined, only names that begin with the library's prefixes are added.
+ */
+#ifndef PSREF_H
+#define PSREF_H
+
+#include <psref/base.h>
+#include <psref/psref.h>
+
+#endif

@@ -1,0 +1,39 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# check-library.sh STAGEDIR: looks at the installed library as the dynamic linker and the processor will see it.
+# One line per fault; exit status 1 if there is any.
+set -uo pipefail
+stage=${1:?the directory the library was installed in}
+library=$stage/lib/libpsref.so
+failed=0
+fault() { echo "library: $*"; failed=1; }
+cd "$(dirname "$0")/.." || exit 2
+
+dynamic=$(readelf -dW "$library") || exit 2
+grep -q 'SONAME.*\[libpsref\.so\.0\]' <<<"$dynamic" || fault "SONAME is not libpsref.so.0"
+grep -q 'FLAGS_1.*NODELETE' <<<"$dynamic" || fault "not linked with -z nodelete: unloading it would kill threads"
+grep -q 'FLAGS_1.*NOW' <<<"$dynamic" || fault "not linked with -z now: symbols would be looked up in signal handlers"
+if grep -qE 'RPATH|RUNPATH|TEXTREL' <<<"$dynamic"; then fault "has a run path or text relocations"; fi
+
+# Exactly what the generated headers declare, all of one version.
+exported=$(nm -D --defined-only "$library" | awk '$2 != "A" { print $3 }' | sort)
+declared=$(grep -l '^.*Generated from' "$stage"/include/psref/*.h | xargs grep -hoE '^[a-z].*[ *](\w+)\(' |
+    sed -E 's/.*[ *](\w+)\($/\1@@PSREF_0/' | sort)
+[ "$exported" = "$declared" ] || fault "exports (<) are not what the headers declare (>):" "$(diff <(echo "$exported") <(echo "$declared"))"
+
+# Fast paths: whole functions on cache lines of their own, nothing called, thread-local words by initial-exec.
+for name in psref_acquire psref_release; do
+    address=$(nm -D "$library" | awk -v name="$name@@PSREF_0" '$3 == name { print $1 }')
+    [ $((16#${address:-1} % 64)) -eq 0 ] || fault "$name does not begin at a multiple of 64 but at $address"
+    code=$(objdump -d --no-show-raw-insn --disassemble="$name" "$library")
+    grep -qE '\sret' <<<"$code" || fault "$name has no instructions"
+    if grep -qE '\scall' <<<"$code"; then fault "$name calls something"; fi
+done
+grep -q 'R_X86_64_TPOFF64' <<<"$(readelf -rW "$library")" || fault "no initial-exec relocation for the thread's words"
+
+# Descriptors hold addresses, which the dynamic linker writes.
+grep -qE ' __rseq_cs +PROGBITS.* WA ' <<<"$(readelf -SW "$library")" || fault "the descriptors of sections are not writable"
+
+echo "library: $(stat -Lc %s "$library") bytes, $(wc -l <<<"$exported") symbols, needs $(
+    sed -nE 's/.*\(NEEDED\).*\[(.*)\]/\1/p' <<<"$dynamic" | tr '\n' ' ')"
+exit $failed
