@@ -54,7 +54,16 @@ pub fn set_barrier(kind: Barrier) {
     BARRIER.store(kind as u8, Ordering::SeqCst);
 }
 
+static BARRIERS: AtomicU64 = AtomicU64::new(0);
+
+/// How many membarriers were asked for.
+pub fn barriers() -> u64 {
+    BARRIERS.load(Ordering::SeqCst)
+}
+
+/// Counts one, and says what it does.
 pub(crate) fn barrier() -> Barrier {
+    BARRIERS.fetch_add(1, Ordering::SeqCst);
     match BARRIER.load(Ordering::SeqCst) {
         0 => Barrier::Full,
         1 => Barrier::None,
@@ -146,5 +155,21 @@ pub(crate) fn at_scan(slot: usize) {
     while SCAN_STOP.load(Ordering::SeqCst) == slot as u64 {
         SCAN_STOPPED.store(true, Ordering::SeqCst);
         std::hint::spin_loop();
+    }
+}
+
+/// Sections on CPUs from `limit` on find themselves past the end of the stripes; `None`: none does.
+pub fn limit_cpus(limit: Option<u64>) {
+    static REAL: AtomicU64 = AtomicU64::new(0);
+    let word = word!("__psref_cpu_limit");
+    match limit {
+        Some(limit) => {
+            let real = word.swap(limit, Ordering::SeqCst);
+            let _ = REAL.compare_exchange(0, real, Ordering::SeqCst, Ordering::SeqCst);
+        }
+        None => match REAL.swap(0, Ordering::SeqCst) {
+            0 => {}
+            real => word.store(real, Ordering::SeqCst),
+        },
     }
 }

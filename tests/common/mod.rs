@@ -26,6 +26,7 @@ impl Drop for Hooks {
         set_delay(0);
         let_scan_go();
         ignore_copies(false);
+        limit_cpus(None);
         refuse_memory(false);
     }
 }
