@@ -45,6 +45,10 @@ fn a_class_without_memory_is_enomem_and_leaks_nothing() {
 fn a_hold_without_memory_is_refused_and_those_that_are_stay() {
     let _hooks = hooks();
     let thing = Thing::new();
+    // The thread's first use takes a record, without which nothing works.
+    let mut first = Hold::EMPTY;
+    assert!(thing.acquire(&mut first));
+    thing.release(&mut first);
     inject::refuse_memory(true);
     let mut holds: Vec<Box<Hold>> = Vec::new();
     let refused = loop {
