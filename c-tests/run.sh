@@ -1,0 +1,150 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT OR Apache-2.0
+# run.sh STAGEDIR [PROGRAM...]: builds every test program here against the library installed below STAGEDIR, by its
+# pkg-config file alone, and runs it in every environment. One line a test and environment, then "N passed, N failed";
+# exit status 1 if any failed. ENVIRONMENTS="default valgrind" in the environment runs only those.
+set -uo pipefail
+[ $# -ge 1 ] || { sed -n '3,5s/^# //p' "$0"; exit 2; }
+stage=$(realpath "$1") || exit 2
+shift
+cd "$(dirname "$0")" || exit 2
+work=$(mktemp -d) || exit 2
+trap 'rm -rf "$work"' EXIT
+ulimit -c 0
+export LC_ALL=C
+
+# The installed library, as pkg-config tells of it. Installed with DESTDIR, its paths do not begin with the stage's.
+pc=$(find "$stage" -name psref.pc | head -1)
+[ -n "$pc" ] || { echo "no psref.pc below $stage" >&2; exit 2; }
+export PKG_CONFIG_PATH=${pc%/*}${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
+[[ $(pkg-config --variable=prefix psref) == "$stage"* ]] || export PKG_CONFIG_SYSROOT_DIR=$stage
+libdir=$(dirname "${pc%/*}")
+library=$(realpath "$libdir/libpsref.so")
+export LD_LIBRARY_PATH=$libdir PSREF_TEST_VERSION
+PSREF_TEST_VERSION=$(pkg-config --modversion psref)
+read -ra flags <<<"$(pkg-config --cflags --libs psref)"
+read -ra static_flags <<<"$(pkg-config --static --cflags --libs psref)"
+# A directory in which "-lpsref" can mean the archive only.
+mkdir "$work/archive" && ln -s "$libdir/libpsref.a" "$work/archive/"
+
+CC=${CC:-cc} CXX=${CXX:-c++}
+strict=(-Wall -Wextra -Wpedantic -Werror -D_GNU_SOURCE -O2 -g -pthread)
+sanitize=(-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+programs=()
+for source in psref_*.c; do
+    [ $# -gt 0 ] && [[ " $* " != *" ${source%.c} "* ]] || programs+=("${source%.c}")
+done
+
+passed=0 failed=0 skipped=0
+touch "$work/failures" "$work/reasons"
+# verdict ENVIRONMENT PROGRAM SENTENCE [WHY]
+line() { printf '%-6s %-9s %-17s %s\n' "$1" "$2" "$3" "$4${5:+ ($5)}"; }
+pass() { passed=$((passed + 1)); line ok "$@"; }
+fail() { failed=$((failed + 1)); line FAILED "$@" | tee -a "$work/failures"; }
+skip() { skipped=$((skipped + 1)); line skip "$@"; echo "$1: $4" >>"$work/reasons"; }
+# check ENVIRONMENT PROGRAM SENTENCE COMMAND...
+check() { if "${@:4}"; then pass "$1" "$2" "$3"; else fail "$1" "$2" "$3"; fi; }
+
+# What the linker will see. The version's own symbol is absolute.
+exports_our_names_only() {
+    local names
+    names=$(nm -D --defined-only "$library" | awk '$2 != "A" { print $3 }')
+    [ -n "$names" ] && ! grep -qvE '^psref_[a-z_]+@@PSREF_0$' <<<"$names"
+}
+dynamic_has() { readelf -dW "$1" | grep -q "$2"; }
+check library symbols "exports nothing but psref_ names of version PSREF_0" exports_our_names_only
+check library soname "is libpsref.so.0" dynamic_has "$library" 'SONAME.*\[libpsref\.so\.0\]'
+check library nodelete "cannot be unloaded under a thread's section" dynamic_has "$library" 'FLAGS_1.*NODELETE'
+
+# Every header alone, twice, and nothing of NetBSD's short names where they are not wanted.
+include=$(pkg-config --variable=includedir psref)
+include=${PKG_CONFIG_SYSROOT_DIR:-}$include
+silent() { "$@" >"$work/log" 2>&1 || { cat "$work/log"; return 1; }; }
+while read -r header; do
+    printf '#include <%s>\n#include <%s>\nint main(void) { return 0; }\n' "$header" "$header" >"$work/alone.c"
+    for language in "c -std=c11" "c++ -std=c++17"; do
+        read -ra how <<<"$language"
+        check headers "$header" "stands alone, twice, as $language" \
+            silent "$CC" -x "${how[@]}" -Wall -Wextra -Wpedantic -Werror -fsyntax-only "${flags[@]}" "$work/alone.c"
+    done
+done < <(cd "$include" && find psref.h psref -name '*.h' | sort)
+names() { "$CC" -E -dM "${flags[@]}" - | awk '{ print $2 }' | sort; }
+defines_own_names_only() {
+    ! comm -13 <(names <<<$'#include <stdbool.h>\n#include <stdint.h>') <(names <<<$'#define PSREF_NO_KMUTEX_NAMES\n#include <psref.h>') |
+        grep -vE '^_?(PSREF|LOCALCOUNT|PSERIALIZE|PSLIST|OBJPOOL|PERCPU|XC|DEVICE_GATE)_'
+}
+check headers psref.h "defines only its own names with PSREF_NO_KMUTEX_NAMES" defines_own_names_only
+
+# build VARIANT COMPILER...: every program in one way; {} stands for its name
+build() {
+    local variant=$1
+    shift
+    mkdir "$work/$variant"
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    printf '%s\n' "${programs[@]}" | xargs -P 2 -I{} \
+        sh -c 'out=$1; shift; "$@" -o "$out" >"$out.log" 2>&1 || rm -f "$out"' sh "$work/$variant/{}" "$@"
+}
+c=("$CC" -std=c11 "${strict[@]}")
+build c "${c[@]}" {}.c "${flags[@]}"
+build c++ "$CXX" -std=c++17 "${strict[@]}" -x c++ {}.c -x none "${flags[@]}"
+build static "${c[@]}" {}.c "-L$work/archive" "${static_flags[@]}"
+build asan "${c[@]}" "${sanitize[@]}" {}.c "${flags[@]}"
+holds_the_library() { [ -x "$1" ] && ! dynamic_has "$1" 'NEEDED.*libpsref'; }
+check static "${programs[0]}" "contains the library" holds_the_library "$work/static/${programs[0]}"
+"${c[@]}" -o "$work/refuse_membarrier" refuse_membarrier.c || exit 2
+
+# run ENVIRONMENT VARIANT [NAME=VALUE...] [COMMAND...]: every program in one environment
+run() {
+    local environment=$1 variant=$2 program text told
+    shift 2
+    [[ -z ${ENVIRONMENTS:-} || " $ENVIRONMENTS " == *" $environment "* ]] || return 0
+    for program in "${programs[@]}"; do
+        if [ ! -x "$work/$variant/$program" ]; then
+            fail "$environment" "$program" "compiles" "see below"
+            cat "$work/$variant/$program.log"
+            continue
+        fi
+        env "$@" "$work/$variant/$program" >"$work/out" 2>"$work/err"
+        local status=$? bad=0
+        while IFS= read -r text; do
+            told=${text#* - }
+            case $text in
+            "not ok - "*) bad=1; fail "$environment" "$program" "${told%% # *}" "${told#* # }" ;;
+            "ok - "*" # SKIP "*) skip "$environment" "$program" "${told%% # *}" "${told#* # SKIP }" ;;
+            "ok - "*) pass "$environment" "$program" "$told" ;;
+            "# "*) line "" "" "" "$text" ;;
+            esac
+        done <"$work/out"
+        if [ $status -ne 0 ] && [ $bad -eq 0 ]; then
+            fail "$environment" "$program" "ends well" "exit status $status"
+            bad=1
+        fi
+        [ $bad -eq 0 ] || tail -n 40 "$work/err" "$work"/valgrind.* 2>/dev/null
+        rm -f "$work"/valgrind.*
+    done
+}
+
+short=PSREF_TEST_SHORT=1
+run default c
+run c++ c++ $short
+run atomic c PSREF_BACKEND=atomic
+run no-rseq c $short GLIBC_TUNABLES=glibc.pthread.rseq=0
+if "$work/refuse_membarrier" true 2>/dev/null; then
+    run refused c $short "$work/refuse_membarrier"
+else
+    skip refused "every program" "membarrier refused from the start" "no seccomp filter can be installed here"
+fi
+run static static $short
+run asan asan $short PSREF_TEST_UNDER=asan
+if command -v valgrind >/dev/null; then
+    run valgrind c $short PSREF_TEST_UNDER=valgrind \
+        valgrind -q --error-exitcode=99 --fair-sched=yes --log-file="$work/valgrind.%p"
+else
+    skip valgrind "every program" "under valgrind" "valgrind is not installed"
+fi
+
+[ ! -s "$work/failures" ] || { echo; echo "failed:"; cat "$work/failures"; }
+[ ! -s "$work/reasons" ] || { echo; echo "skipped:"; sort "$work/reasons" | uniq -c; }
+echo
+echo "$passed passed, $failed failed$([ $skipped -eq 0 ] || echo ", $skipped skipped")"
+[ $failed -eq 0 ]
