@@ -20,7 +20,7 @@ test: setup-test test-layers test-rust test-loom test-library test-readme test-c
 test-rust:
 	cargo test --workspace
 	cargo test --workspace --no-default-features
-	cargo test --workspace --features inject
+	cargo test --workspace --features inject -- --test-threads=1 # what it injects is the whole process's
 
 test-layers:
 	scripts/layers.sh
@@ -41,7 +41,7 @@ test-readme: stage
 test-models:
 	models/check.sh small
 
-verify: setup-verify ## the long checks: large models, emulated machines, ...
+verify: setup-verify ## the long checks: large models, Miri, ThreadSanitizer, emulated machines
 	scripts/verify.sh
 
 bench: stage ## measure this machine
