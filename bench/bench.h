@@ -7,7 +7,7 @@
 //   first.c       series of first use               workers.c       pinned threads
 //   stats.c       series, medians, quartiles        report.c        what is printed, the targets
 //   facts.c       the machine                       json.c          the same for other programs
-//   floor.c       a library of empty functions
+//   floor/        a library of empty functions
 #ifndef PSREF_BENCH_H
 #define PSREF_BENCH_H
 

@@ -15,11 +15,9 @@ mkdir -p "$build"
 build=$(cd "$build" && pwd)
 
 # Both libraries are bound when the program starts: no first call is slower than the others.
-$cc -O2 -fPIC -shared -Wl,-z,now -Wl,-soname,libbench-floor.so -o "$build/libbench-floor.so" "$here/floor.c"
+$cc -O2 -fPIC -shared -Wl,-z,now -Wl,-soname,libbench-floor.so -o "$build/libbench-floor.so" "$here"/floor/*.c
 # shellcheck disable=SC2046 # flags are words
-$cc -O2 -std=gnu11 -Wall -Wextra -pthread $(pkg-config --cflags psref) -o "$build/bench" \
-    "$here/main.c" "$here/stats.c" "$here/workers.c" "$here/contestants.c" "$here/pairs.c" "$here/drains.c" \
-    "$here/first.c" "$here/facts.c" "$here/report.c" "$here/json.c" \
+$cc -O2 -std=gnu11 -Wall -Wextra -pthread $(pkg-config --cflags psref) -o "$build/bench" "$here"/*.c \
     -Wl,-z,now -L"$build" -lbench-floor -Wl,-rpath,"$build" \
     $(pkg-config --libs psref) -Wl,-rpath,"$(pkg-config --variable=libdir psref)" -lm
 

@@ -309,8 +309,8 @@ static void other_targets_live_on_while_one_drains(void)
 	end(2);
 }
 
-// The release that comes at the very moment when a drain decides to sleep must not be lost: no pause lines them up, a
-// delay of a random length makes them meet everywhere.
+// The release that comes at the very moment when a drain decides to sleep must not be lost. Delays of a random length
+// make them meet everywhere; every other begins when the drain is seen to begin, and is short.
 static int turn_of_holder;
 
 static void *release_soon(void *argument)
@@ -323,7 +323,9 @@ static void *release_soon(void *argument)
 			sched_yield();
 		if (now < 0)
 			break;
-		for (uint64_t n = random_number(&seed) % 20000; n > 0; n--)
+		while (turn % 2 == 0 && !LOAD((unsigned char *)&places[0].target.prt_draining))
+			;
+		for (uint64_t n = random_number(&seed) % (turn % 2 == 0 ? 3000 : 20000); n > 0; n--)
 			__asm__ volatile("");
 		release(psref, &places[0]);
 	}

@@ -353,6 +353,45 @@ static void a_thread_without_rseq_holds_like_any_other(void)
 		SKIP("no thread here has rseq to lose");
 }
 
+// It must not claim where sections do: one of the two would lose its slot, and its release would abort.
+static struct {
+	struct psref hold;
+	unsigned char room[256 - sizeof(struct psref)]; // the search begins at the same slot for all
+} apart[3];
+
+static void *acquire_and_release(void *without)
+{
+	static unsigned next;
+	unsigned me = ADD(&next, 1);
+	if (without != NULL)
+		unregistered = unregister_rseq();
+	else
+		pin(me);
+	for (unsigned turn = test_turns(2000000); turn > 0; turn--) {
+		CHECK_EQ(psref_acquire(&apart[me].hold, &target, class_), 0);
+		psref_release(&apart[me].hold, &target, class_);
+	}
+	return NULL;
+}
+
+static void a_thread_without_rseq_takes_nobodys_slot(void)
+{
+	pthread_t threads[3];
+	class_ = psref_class_create("beside", 0);
+	psref_target_init(&target, class_);
+	cpu_number(0);
+	for (unsigned i = 0; i < COUNT(threads); i++)
+		threads[i] = start(acquire_and_release, i == 2 ? &target : NULL);
+	for (unsigned i = 0; i < COUNT(threads); i++)
+		join(threads[i]);
+	CHECK_EQ(psref_acquire(&apart[0].hold, &target, class_), 0);
+	psref_release(&apart[0].hold, &target, class_);
+	psref_target_destroy(&target, class_);
+	psref_class_destroy(class_);
+	if (unregistered != 0)
+		SKIP("no thread here has rseq to lose");
+}
+
 TEST_MAIN(TEST(targets_come_and_go_in_the_same_memory),
 	  TEST(classes_come_and_go_in_the_same_memory),
 	  TEST(many_thousand_classes_live_at_once),
@@ -364,4 +403,5 @@ TEST_MAIN(TEST(targets_come_and_go_in_the_same_memory),
 	  TEST(first_use_takes_a_moment),
 	  TEST(first_use_may_be_made_by_many_threads_at_once),
 	  TEST(threads_may_make_and_destroy_classes_at_once),
-	  TEST(a_thread_without_rseq_holds_like_any_other))
+	  TEST(a_thread_without_rseq_holds_like_any_other),
+	  TEST(a_thread_without_rseq_takes_nobodys_slot))

@@ -9,6 +9,7 @@ mod common;
 use common::{Spread, Thing, backend_is_rseq, hooks, until};
 use psref::inject::{self, Barrier, Site};
 use psref::psref::raw::Hold;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 /// Whether a thread stopped inside its section came out of it with a hold, although a drain had returned meanwhile.
 fn drain_overtaken(site: Site) -> bool {
@@ -29,8 +30,9 @@ fn drain_overtaken(site: Site) -> bool {
     }
     common::pin(elsewhere);
     let ready = std::sync::Barrier::new(2);
-    let got = std::thread::scope(|scope| {
-        let (thing, hold, ready) = (&thing, holds.hold(0, 7), &ready);
+    let returned = AtomicBool::new(false);
+    let overtaken = std::thread::scope(|scope| {
+        let (thing, hold, ready, returned) = (&thing, holds.hold(0, 7), &ready, &returned);
         let worker = scope.spawn(move || {
             common::pin(cpu);
             // A thread's first use takes the slow path; after it the gate is shut.
@@ -38,7 +40,14 @@ fn drain_overtaken(site: Site) -> bool {
             thing.release(hold);
             ready.wait();
             ready.wait();
-            (thing.acquire(hold), hold)
+            let got = thing.acquire(hold);
+            // A preemption before the drain began restarts the section too, and then the hold is a good one, which the drain
+            // waits for. The gate opens only after it has returned.
+            let overtaken = got && returned.load(SeqCst);
+            if got {
+                thing.release(hold);
+            }
+            overtaken
         });
         ready.wait();
         let before = inject::waiting_at_gate();
@@ -46,17 +55,14 @@ fn drain_overtaken(site: Site) -> bool {
         ready.wait();
         until("the thread to come to the gate", || inject::waiting_at_gate() > before);
         thing.drain();
+        returned.store(true, SeqCst);
         inject::open_gate();
-        let (got, hold) = worker.join().unwrap();
-        if got {
-            thing.release(hold);
-        }
-        got
+        worker.join().unwrap()
     });
     for i in 0..taken {
         other.release(holds.hold(1 + i, 7));
     }
-    got
+    overtaken
 }
 
 /// Each section's last step before its commit.
