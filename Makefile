@@ -31,6 +31,7 @@ test-loom:
 
 test-library: stage
 	scripts/check-library.sh $(STAGE)
+	scripts/readme.sh $(STAGE)
 
 test-c: stage
 	c-tests/run.sh $(STAGE)
