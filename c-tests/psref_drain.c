@@ -2,8 +2,8 @@
 // Drains that wait: never back before the last release, soon after it, and each woken by its own target's releases.
 //
 // "Never before" is strict and needs no clock: whoever releases counts its release down first, and the drainer looks at
-// the count as its drain returns. "Soon after" is bounded by a second, so that a lost wake-up shows, which the library's
-// own look after PSREF_DRAIN_WARN seconds would repair; the tests put that off for an hour.
+// the count as its drain returns. "Soon after" is bounded by what the busiest machine needs, and measured; a lost wake-up,
+// which the library's own look after PSREF_DRAIN_WARN seconds would repair, hangs: the tests put that look off for an hour.
 #include "test.h"
 #include "threads.h"
 
@@ -74,7 +74,7 @@ static double check_delay(const struct place *place)
 {
 	double delay = place->returned - place->released;
 	CHECK(delay >= 0);
-	CHECK(delay < (test_short() ? 10 : 1));
+	CHECK(delay < (test_short() ? 20 : 5));
 	return delay;
 }
 

@@ -366,7 +366,8 @@ static void children_of_a_storming_parent_can_do_all(void)
 			psref_release(&own, &targets[0], class_);
 			CHECK(!psref_held(&targets[0], class_));
 			use_a_class_of_its_own();
-			if (i % 8 == 0)
+			// A thread started here can wait for ever for a lock of gcc's sanitizer runtime that a vanished one had.
+			if (i % 8 == 0 && !test_under("asan"))
 				elsewhere(use_in_childs_thread, NULL);
 			destroy_all(); // the parent's: aborts where a vanished thread's hold is still counted
 			_exit(0);

@@ -156,7 +156,7 @@ static void drain_what_one_holds_oneself(void *unused)
 {
 	(void)unused;
 	setenv("PSREF_DRAIN_WARN", "0.1", 1);
-	alarm(1);
+	alarm(2);
 	psref_target_drain(&target, right);
 }
 

@@ -342,10 +342,6 @@ static void fork_in_handler(int signal_number)
 static void *hold_and_release(void *unused)
 {
 	uint64_t seed = 17;
-	sigset_t alarms;
-	sigemptyset(&alarms);
-	sigaddset(&alarms, SIGALRM);
-	pthread_sigmask(SIG_BLOCK, &alarms, NULL);
 	while (!LOAD(&stop)) {
 		struct psref holds[20];
 		unsigned place = (unsigned)(random_number(&seed) % PLACES);
@@ -371,7 +367,12 @@ static void a_handler_may_fork_and_the_child_goes_on(void)
 	class_ = psref_class_create("forked", 0);
 	for (unsigned i = 0; i < PLACES; i++)
 		make(&objects[i]);
+	sigset_t alarms;
+	sigemptyset(&alarms);
+	sigaddset(&alarms, SIGALRM);
+	pthread_sigmask(SIG_BLOCK, &alarms, NULL); // the other thread's, for ever
 	pthread_t thread = start(hold_and_release, NULL);
+	pthread_sigmask(SIG_UNBLOCK, &alarms, NULL);
 	fork_after(100);
 	while (forks < test_turns(300)) {
 		static struct psref holds[70], copies[70];

@@ -3,7 +3,8 @@
 // that an abort or a hang ends one test and not the rest, and so that each makes its own first use of the library.
 //
 //   test.h     the harness            threads.h  threads, CPUs, clocks, memory
-//   child.h    a child's last words   filter.h   seccomp filters
+//   child.h    a child's last words   misuse.h   what the misuse tests share
+//   filter.h   seccomp filters
 //
 // Prints "ok - sentence", "not ok - sentence # why", "ok - sentence # SKIP why" and notes that begin with "# ".
 // An argument runs only the tests whose names contain it. Environment: PSREF_TEST_SHORT=1 (fewer turns), PSREF_TEST_UNDER

@@ -23,29 +23,30 @@ fn drain_overtaken(site: Site) -> bool {
     // Another target takes the slots in the way on the thread's CPU. The drain runs on another one: on the same CPU every look
     // at the thread would preempt it.
     let [cpu, elsewhere, ..] = common::cpus()[..] else { panic!("needs two CPUs") };
-    common::pin(cpu);
-    let other = thing.sibling();
-    for i in 0..taken {
-        assert!(other.acquire(holds.hold(1 + i, 7)));
-    }
     common::pin(elsewhere);
+    let other = thing.sibling();
     let ready = std::sync::Barrier::new(2);
     let returned = AtomicBool::new(false);
-    let overtaken = std::thread::scope(|scope| {
-        let (thing, hold, ready, returned) = (&thing, holds.hold(0, 7), &ready, &returned);
+    std::thread::scope(|scope| {
+        let (thing, other, holds, ready, returned) = (&thing, &other, &mut holds, &ready, &returned);
         let worker = scope.spawn(move || {
             common::pin(cpu);
-            // A thread's first use takes the slow path; after it the gate is shut.
-            assert!(thing.acquire(hold));
-            thing.release(hold);
+            // A thread's first use takes the slow path; after it the gate is shut. These holds of one thread have one home.
+            for i in 0..=taken {
+                assert!(other.acquire(holds.hold(1 + i, 7)));
+            }
+            other.release(holds.hold(1 + taken, 7));
             ready.wait();
             ready.wait();
-            let got = thing.acquire(hold);
+            let got = thing.acquire(holds.hold(0, 7));
             // A preemption before the drain began restarts the section too, and then the hold is a good one, which the drain
             // waits for. The gate opens only after it has returned.
             let overtaken = got && returned.load(SeqCst);
             if got {
-                thing.release(hold);
+                thing.release(holds.hold(0, 7));
+            }
+            for i in 0..taken {
+                other.release(holds.hold(1 + i, 7));
             }
             overtaken
         });
@@ -58,11 +59,7 @@ fn drain_overtaken(site: Site) -> bool {
         returned.store(true, SeqCst);
         inject::open_gate();
         worker.join().unwrap()
-    });
-    for i in 0..taken {
-        other.release(holds.hold(1 + i, 7));
-    }
-    overtaken
+    })
 }
 
 /// Each section's last step before its commit.
@@ -144,7 +141,8 @@ fn drain_returns_before_the_copy_is_released() -> bool {
     inject::stop_scan_before(first + 16);
     let early = std::thread::scope(|scope| {
         common::pin(cpu);
-        assert!(thing.acquire(holds.hold(0, 24)));
+        let (high, low) = (holds.own(&thing, 24), holds.own(&thing, 4));
+        assert!(thing.acquire(holds.hold(0, high)));
         let (drained, done) = std::sync::mpsc::channel();
         let drainer = &thing;
         scope.spawn(move || {
@@ -152,12 +150,12 @@ fn drain_returns_before_the_copy_is_released() -> bool {
             drained.send(()).unwrap();
         });
         until("the scan to come to its stop", inject::scan_stopped);
-        let mut original = std::mem::replace(holds.hold(0, 24), Hold::EMPTY);
-        thing.copy(holds.hold(1, 4), &original);
+        let mut original = std::mem::replace(holds.hold(0, high), Hold::EMPTY);
+        thing.copy(holds.hold(1, low), &original);
         thing.release(&mut original);
         inject::let_scan_go();
         let early = done.recv_timeout(std::time::Duration::from_millis(200)).is_ok();
-        thing.release(holds.hold(1, 4));
+        thing.release(holds.hold(1, low));
         if !early {
             done.recv().unwrap();
         }

@@ -17,8 +17,12 @@ pub const CLASS_LIMIT: usize = offset_of!(ClassState, limit);
 pub const CLASS_WAITERS: usize = offset_of!(ClassState, waiters);
 pub const PSREF_SLOT: usize = offset_of!(Hold, slot);
 pub const PSREF_TARGET: usize = offset_of!(Hold, target);
-/// Of twice a hold's address: which slot of the home block is its home, in bytes.
-pub const HOME_MASK: usize = (HOME_SLOTS - 1) << SLOT_SHIFT;
+/// Of a hold's address plus eight times its thread's number: which slot of the home block is its home, times eight. Without
+/// the number, holds in the same place of different threads' stacks would all have one home.
+pub const HOME_MASK: usize = (HOME_SLOTS - 1) << HOLD_SHIFT;
+/// log2 of a hold's alignment.
+const HOLD_SHIFT: u32 = 3;
+const _: () = assert!(SLOT_SHIFT == HOLD_SHIFT + 1, "the sections scale by 2");
 
 /// Where the acquire fast path goes whenever the case is not plain.
 ///

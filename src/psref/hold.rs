@@ -102,7 +102,7 @@ fn claim(
 ) -> Result<Option<Claimed>, Misuse> {
     let _errno = errno::Preserve::new();
     let holder = thread::number();
-    let home = hold.addr() >> 3;
+    let home = (hold.addr() >> 3).wrapping_add(holder as usize); // as the fast path hashes
     loop {
         for block in class.blocks() {
             match block.claim(target, holder, guard, home, || wake(class, target)) {

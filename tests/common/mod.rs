@@ -105,7 +105,7 @@ fn new_target(class: &'static ClassState) -> Box<TargetState> {
     }
 }
 
-/// Holds whose home is the slot asked for: the sections hash the address of a hold.
+/// Holds with chosen homes: the sections hash the address of a hold and the number of its thread.
 pub struct Spread {
     memory: Vec<Hold>,
 }
@@ -117,7 +117,22 @@ impl Spread {
         Spread { memory }
     }
 
-    /// The `n`th hold that has `slot` for its home.
+    /// The slot to ask `hold` for, so that the calling thread gets this one: its number is in the hash. It stays on one CPU
+    /// and holds nothing of the class.
+    pub fn own(&mut self, thing: &Thing, slot: usize) -> usize {
+        let mut got = [0usize; 32];
+        for (i, got) in got.iter_mut().enumerate() {
+            let hold = self.hold(0, i);
+            assert!(thing.acquire(hold));
+            // SAFETY: a hold's word for its slot, an address.
+            *got = unsafe { std::ptr::from_ref(hold).byte_add(psref::psref::entry::PSREF_SLOT).cast::<usize>().read() };
+            thing.release(hold);
+        }
+        let first = *got.iter().min().unwrap();
+        got.iter().position(|&at| at == first + slot * 16).expect("32 homes, one for each slot")
+    }
+
+    /// The `n`th hold of those that share a home, one home for each of 32 `slot`s; which it is, the thread's number decides.
     pub fn hold(&mut self, n: usize, slot: usize) -> &mut Hold {
         let start = self.memory.as_ptr().addr().next_multiple_of(256);
         let at = start + n * 512 + slot * 8;
