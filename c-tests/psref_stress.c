@@ -270,7 +270,7 @@ static void holds_keep_objects_alive_while_destroyers_wait_for_them(void)
 // Acquires that race with the drain itself: nothing but the target's flag keeps them out. The object stays in memory, so
 // that a hold which begins too late can be seen to exist.
 //
-// Holds a slot's number of structures apart begin their search at the same slot: the second finds it taken.
+// A thread's psrefs that lie as far apart as these begin their search at the same slot: the second finds it taken.
 struct apart {
 	struct held held;
 	unsigned char room[256 - sizeof(struct held)];
