@@ -45,6 +45,13 @@ pub(crate) fn prepare(in_child: unsafe extern "C" fn()) -> Result<(), errno::Err
     if KEY.load(Ordering::Acquire) != 0 {
         return Ok(());
     }
+    // The first records are there before anybody needs one. (Models make theirs one by one, alike in every execution.)
+    #[cfg(not(loom))]
+    {
+        let first = RECORDS.take()?;
+        // SAFETY: taken above, never installed or numbered.
+        unsafe { RECORDS.give(first) };
+    }
     let key = Key::new(at_exit)?;
     // Twice registered is harmless, not registered is not: before the key says that all is ready.
     if let Err(e) = fork::in_child(in_child) {

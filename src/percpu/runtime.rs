@@ -3,6 +3,7 @@
 //! sleep, and never revised. Two threads that come first at once both find out; one answer stands.
 
 use crate::sys::backend::{self, Backend, Wish};
+use crate::sys::errno::{ENOMEM, Errno};
 use crate::sys::{cpus, tls};
 use crate::topology::Topology;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -27,6 +28,16 @@ pub(crate) fn get() -> &'static Runtime {
     }
     // SAFETY: published once, never freed.
     unsafe { &*facts }
+}
+
+/// The same for callers that can answer an error: without memory to find out with, ENOMEM.
+pub(crate) fn try_get() -> Result<&'static Runtime, Errno> {
+    /// More than finding out takes. The libraries it calls end the program where they get none, so it is asked for before.
+    const ENOUGH: usize = 256 << 10;
+    if FACTS.load(Ordering::Acquire).is_null() {
+        Vec::<u8>::new().try_reserve_exact(ENOUGH).map_err(|_| ENOMEM)?;
+    }
+    Ok(get())
 }
 
 #[cold]

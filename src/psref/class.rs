@@ -14,7 +14,7 @@ use crate::{thread, xcall};
 
 /// Makes a class. The name is copied, what is longer than diagnostics show cut off.
 pub(crate) fn create(name: &[u8]) -> Result<&'static ClassState, Errno> {
-    let facts = runtime::get();
+    let facts = runtime::try_get()?;
     // The system's own word for "no more keys" is not one that callers of create expect.
     thread::prepare(fork::in_child).map_err(|_| ENOMEM)?;
     let class = CLASSES.take()?;
