@@ -11,6 +11,7 @@ build  | Rust 1.88 or newer  | at_least 1.88 cargo --version | - | - | -
 build  | C compiler          | compiles c  "#include <stdio.h>" | gcc libc6-dev | gcc | gcc
 build  | pkg-config          | pkg-config --version | pkg-config | pkgconf-pkg-config | pkgconf
 build  | meson 1.0 or newer  | at_least 1.0 meson --version | meson | meson | meson
+build  | dpkg-architecture   | knows_libdir | dpkg-dev | - | -
 build  | ninja               | ninja --version | ninja-build | ninja-build | ninja
 build  | hwloc 2.1 or newer  | pkg-config --atleast-version=2.1 hwloc | libhwloc-dev | hwloc-devel | hwloc
 test   | C++ compiler        | compiles c++ "#include <cstdio>" | g++ | gcc-c++ | gcc
@@ -33,6 +34,10 @@ compiles() { # LANGUAGE TEXT
     local compiler=${CC:-cc}
     [ "$1" = c ] || compiler=${CXX:-c++}
     printf '%s\nint main(void) { return 0; }\n' "$2" | $compiler -x "$1" - -o /dev/null
+}
+
+knows_libdir() { # without it meson installs into lib64, where Debian's linker does not look
+    ! command -v dpkg || dpkg-architecture -qDEB_HOST_MULTIARCH
 }
 
 quiet=
