@@ -6,6 +6,9 @@
 #define PSREF_H
 
 #include <psref/base.h>
+#include <psref/device_gate.h>
+#include <psref/localcount.h>
+#include <psref/pserialize.h>
 #include <psref/psref.h>
 
 #endif

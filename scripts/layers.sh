@@ -6,18 +6,20 @@ set -uo pipefail
 cd "${1:-$(dirname "$0")/..}" || exit 2
 
 # Modules of src/, lowest first: what each may name besides itself. A row names only rows above it, so nothing is circular.
-common='sys diag park stable topology thread percpu xcall'
+common='sys diag park watchdog stable topology thread percpu xcall'
 layers="
 sys        |
 diag       | sys
 park       | sys
+watchdog   | sys
 stable     | sys
 topology   | sys
 thread     | sys diag park stable
 percpu     | sys diag park stable topology thread
 xcall      | sys diag park thread percpu
+kmutex     | sys diag park
 psref      | $common
-localcount | $common
+localcount | $common kmutex
 pserialize | $common
 gate       | $common
 objpool    | $common

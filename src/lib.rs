@@ -4,18 +4,28 @@
 #![cfg_attr(loom, allow(dead_code, reason = "models have no regions, no placement and no time"))]
 
 mod diag;
+pub mod gate;
+#[cfg(not(loom))]
+pub mod kmutex;
+pub mod localcount;
 mod park;
-mod percpu;
+#[doc(hidden)]
+pub mod percpu;
+pub mod pserialize;
 pub mod psref;
 mod stable;
 #[macro_use]
 mod sys;
 mod thread;
 pub mod topology;
+mod watchdog;
 mod xcall;
 
-pub use park::{GaveUp, Patience};
-pub use psref::{Class, Draining, Guard, Misuse, Target};
+pub use gate::{Closed, Gate, Pass, Refusal};
+pub use localcount::{CountGuard, LocalCount};
+pub use park::{Draining, GaveUp, Patience};
+pub use pserialize::{InReadSection, Pserialize, ReadSection};
+pub use psref::{Class, Guard, Misuse, Target};
 pub use sys::backend::Backend;
 pub use sys::errno::Errno;
 

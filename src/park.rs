@@ -33,6 +33,29 @@ impl std::fmt::Display for GaveUp {
 
 impl std::error::Error for GaveUp {}
 
+/// Acquire's refusal: the object drains, or has drained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Draining;
+
+impl std::fmt::Display for Draining {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("it is draining")
+    }
+}
+
+impl std::error::Error for Draining {}
+
+/// Futex words for things that have none of their own: shared, so every wake-up is spurious until the caller has looked.
+#[cfg(not(loom))]
+pub(crate) fn bucket(address: usize) -> &'static Futex {
+    const BUCKETS: usize = 64;
+    /// On a line of its own.
+    #[repr(align(64))]
+    struct Bucket(Futex);
+    static ALL: [Bucket; BUCKETS] = [const { Bucket(Futex::new()) }; BUCKETS];
+    &ALL[(address >> 3) % BUCKETS].0
+}
+
 impl Patience {
     /// As long as it takes, whatever signals come.
     pub const FOREVER: Patience = Patience { deadline: None, interruptible: false };
@@ -53,8 +76,17 @@ impl Patience {
     /// Sleeps while `word` is `seen`; every `Ok` is spurious until the caller has looked again (R7). Returns at `soon` at the
     /// latest, so that the caller can report.
     pub(crate) fn wait(self, word: &Futex, seen: u32, soon: u64) -> Result<(), GaveUp> {
-        let end = self.deadline.map_or(soon, |end| end.min(soon));
-        match word.wait(seen, Some(end)) {
+        self.judge(word.wait(seen, Some(self.end(soon))))
+    }
+
+    /// Until when to sleep, at most until `soon`: nanoseconds of CLOCK_MONOTONIC.
+    pub(crate) fn end(self, soon: u64) -> u64 {
+        self.deadline.map_or(soon, |end| end.min(soon))
+    }
+
+    /// Whether a sleep that ended so was the last one.
+    pub(crate) fn judge(self, woken: Woken) -> Result<(), GaveUp> {
+        match woken {
             Woken::TimedOut if self.deadline.is_some_and(|end| clock::now() >= end) => Err(GaveUp::TimedOut),
             Woken::Interrupted if self.interruptible => Err(GaveUp::Interrupted),
             _ => Ok(()),

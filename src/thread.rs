@@ -20,13 +20,32 @@ pub(crate) struct Record {
     number: AtomicU64,
     /// The kernel's id of the thread.
     tid: AtomicU32,
+    /// | value | meaning | who may change it to what |
+    /// |---|---|---|
+    /// | 0 | the thread lives, or the record is free | the thread's end: 1 |
+    /// | 1 | the thread ended inside a read section: the record is kept for those who wait for it | a fork: 0 |
+    stuck: AtomicU32,
+    /// Read sections: 0 outside; the thread's alone to write.
+    pub(crate) reading: AtomicU64,
 }
 
 // SAFETY: atomics, for which zero is a value.
 unsafe impl Stable for Record {
     #[cfg(loom)]
     fn fresh() -> Self {
-        Record { number: AtomicU64::new(0), tid: AtomicU32::new(0) }
+        Record {
+            number: AtomicU64::new(0),
+            tid: AtomicU32::new(0),
+            stuck: AtomicU32::new(0),
+            reading: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Record {
+    /// The kernel's id of the thread, and whether it has ended.
+    pub(crate) fn who(&self) -> (u32, bool) {
+        (self.tid.load(Ordering::Relaxed), self.stuck.load(Ordering::Relaxed) != 0)
     }
 }
 
@@ -40,9 +59,9 @@ loom::lazy_static! { static ref BORN: AtomicU64 = AtomicU64::new(0); }
 static KEY: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
 
 /// Readies what a thread's end and a fork need. Called where sleeping is allowed, before any thread needs a record.
-/// `in_child` is what a forked child does first.
-pub(crate) fn prepare(in_child: unsafe extern "C" fn()) -> Result<(), errno::Errno> {
-    if KEY.load(Ordering::Acquire) != 0 {
+pub(crate) fn prepare() -> Result<(), errno::Errno> {
+    static READY: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+    if READY.load(Ordering::Acquire) {
         return Ok(());
     }
     // The first records are there before anybody needs one. (Models make theirs one by one, alike in every execution.)
@@ -52,16 +71,34 @@ pub(crate) fn prepare(in_child: unsafe extern "C" fn()) -> Result<(), errno::Err
         // SAFETY: taken above, never installed or numbered.
         unsafe { RECORDS.give(first) };
     }
-    let key = Key::new(at_exit)?;
-    // Twice registered is harmless, not registered is not: before the key says that all is ready.
-    if let Err(e) = fork::in_child(in_child) {
-        key.delete();
-        return Err(e);
-    }
-    if KEY.compare_exchange(0, key.number() + 1, Ordering::AcqRel, Ordering::Relaxed).is_err() {
-        key.delete();
-    }
+    key().ok_or(errno::ENOMEM)?;
+    // Twice registered is harmless, not registered is not: before the flag says that all is ready.
+    fork::in_child(in_child)?;
+    READY.store(true, Ordering::Release);
     Ok(())
+}
+
+/// The calling thread's record; takes one at the first use. No lock, no malloc: also in signal handlers (R13).
+pub(crate) fn record() -> &'static Record {
+    number();
+    record_if_any().unwrap_or_else(|| fatal(format_args!("a thread's record vanished under it")))
+}
+
+/// The calling thread's record if it has one.
+pub(crate) fn record_if_any() -> Option<&'static Record> {
+    let record = tls::with(|words| words.record.load(Ordering::Relaxed)).cast::<Record>();
+    // SAFETY: T1: null, or a record, which is type-stable.
+    unsafe { record.cast_const().as_ref() }
+}
+
+/// Every record ever made: those of threads that live, and free ones, whose words are 0.
+pub(crate) fn records() -> impl Iterator<Item = &'static Record> {
+    RECORDS.iter()
+}
+
+/// Lets the calling thread's read sections take the fast path.
+pub(crate) fn read_fast(record: &'static Record) {
+    tls::with(|words| words.reading.store((&raw const record.reading).cast_mut(), Ordering::Relaxed));
 }
 
 /// The calling thread's number; takes a record at the first use. No lock, no malloc: also in signal handlers (R13).
@@ -113,8 +150,22 @@ fn introduce() -> u64 {
     })
 }
 
+/// The key; made at its first use, which may be in a handler: glibc makes keys by compare-and-swap alone. `None`: there are no
+/// more keys.
 fn key() -> Option<Key> {
-    KEY.load(Ordering::Acquire).checked_sub(1).map(Key::from_number)
+    match KEY.load(Ordering::Acquire) {
+        0 => {
+            let key = Key::new(at_exit).ok()?;
+            match KEY.compare_exchange(0, key.number() + 1, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => Some(key),
+                Err(theirs) => {
+                    key.delete();
+                    Some(Key::from_number(theirs - 1))
+                }
+            }
+        }
+        made => Some(Key::from_number(made - 1)),
+    }
 }
 
 /// Once for each number, whoever comes: a fork in a handler at the thread's end may have been first.
@@ -128,24 +179,74 @@ fn give(record: &'static Record) {
 /// The key's destructor. A destructor of the program's that runs later and uses psref takes another record.
 unsafe extern "C" fn at_exit(record: *mut c_void) {
     tls::with(|words| {
+        words.reading.store(std::ptr::null_mut(), Ordering::Relaxed);
         // In this order: a handler in between uses the number it finds and takes no second record.
         words.record.store(std::ptr::null_mut(), Ordering::Relaxed);
         compiler_fence(Ordering::SeqCst);
         words.number.store(0, Ordering::Relaxed);
     });
     // SAFETY: the key's value is the record that `introduce` set; T1.
-    give(unsafe { &*record.cast::<Record>() });
+    let record = unsafe { &*record.cast::<Record>() };
+    if record.reading.load(Ordering::Relaxed) == 0 {
+        give(record);
+    } else {
+        // Whoever waits for the section waits for ever, and reports; a record given away would let it go on.
+        record.stuck.store(1, Ordering::Relaxed);
+    }
 }
 
-/// In a forked child: the records of all threads that did not come along are free (R15). Returns the number of the one
-/// that did, 0 if it has none.
-pub(crate) fn after_fork() -> u64 {
+/// What families do in a forked child, in any order; they get the number of the one thread that came along, 0 if it has none.
+static IN_CHILD: [AtomicHook; 4] = [const { AtomicHook(std::sync::atomic::AtomicPtr::new(std::ptr::null_mut())) }; 4];
+
+/// A `fn(u64)`, or null.
+struct AtomicHook(std::sync::atomic::AtomicPtr<()>);
+
+/// Registers what a family does in a forked child, once however often it is called.
+pub(crate) fn on_fork(hook: fn(u64)) {
+    for place in &IN_CHILD {
+        let ours = hook as *mut ();
+        match place.0.compare_exchange(std::ptr::null_mut(), ours, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => return,
+            Err(theirs) if theirs == ours => return,
+            Err(_) => {}
+        }
+    }
+    unreachable!("more families than places");
+}
+
+static FORKED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+/// Whether this process was forked by one that used psref: for reports of waits that may never end.
+pub(crate) fn is_forked() -> bool {
+    FORKED.load(Ordering::Relaxed)
+}
+
+/// Runs in every forked child before fork returns there (R15); harmless when run twice. One thread, nothing allocated.
+unsafe extern "C" fn in_child() {
+    FORKED.store(true, Ordering::Relaxed);
+    let me = after_fork();
+    for place in &IN_CHILD {
+        let hook = place.0.load(Ordering::Acquire);
+        if !hook.is_null() {
+            // SAFETY: what is not null was a `fn(u64)` in `on_fork`.
+            unsafe { std::mem::transmute::<*mut (), fn(u64)>(hook)(me) };
+        }
+    }
+}
+
+/// In a forked child: the records of all threads that did not come along are free, and outside of every section. Returns the
+/// number of the one that did, 0 if it has none.
+fn after_fork() -> u64 {
     let (mine, number) =
         tls::with(|words| (words.record.load(Ordering::Relaxed), words.number.load(Ordering::Relaxed)));
     for record in RECORDS.iter() {
         if std::ptr::from_ref(record).cast::<c_void>() == mine.cast_const() {
             record.tid.store(process::thread_id(), Ordering::Relaxed);
-        } else if record.number.load(Ordering::Relaxed) != 0 {
+            continue;
+        }
+        record.reading.store(0, Ordering::Relaxed);
+        record.stuck.store(0, Ordering::Relaxed);
+        if record.number.load(Ordering::Relaxed) != 0 {
             give(record);
         }
     }
@@ -159,5 +260,8 @@ pub(crate) fn tid_of(number: u64) -> Option<u32> {
     }
     // Acquire: pairs with `introduce`.
     let record = RECORDS.iter().find(|r| r.number.load(Ordering::Acquire) == number)?;
-    Some(record.tid.load(Ordering::Relaxed))
+    match record.who() {
+        (tid, false) => Some(tid),
+        (_, true) => None,
+    }
 }

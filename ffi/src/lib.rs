@@ -2,7 +2,11 @@
 //! The C names of psref, and nothing else: a header's worth of functions a file, each a cast and a call.
 
 pub mod base;
+pub mod device_gate;
+pub mod localcount;
+pub mod pserialize;
 pub mod psref;
+pub mod wait;
 
 /// The C convention for constructors: NULL and errno.
 pub(crate) fn or_errno<S, T>(made: Result<&'static S, ::psref::Errno>) -> *mut T {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Regions: a stripe of address space for every possible CPU (and one more for threads without a section), a constant
-//! power of two apart, each on its CPU's NUMA node; and a small allocator of pieces that lie at one offset in all stripes.
+//! Regions: a stripe of address space for every possible CPU, one more for threads without a section and one for totals of
+//! counts, a constant power of two apart, each CPU's on its NUMA node; and a small allocator of pieces that lie at one offset
+//! in all stripes.
 //!
 //! A piece costs physical memory only on CPUs that touch it. Pieces are powers of two from 8 bytes to half a stripe, kept on
 //! one lock-free free list a size and never split or merged: programs make few sizes. Nothing here takes a lock or calls
@@ -52,6 +53,19 @@ impl Piece {
         self.base + (stripe << STRIPE_SHIFT)
     }
 
+    /// Its address in the stripe of totals.
+    pub(crate) fn at_total(self) -> usize {
+        self.at(runtime::get().stripes())
+    }
+
+    /// The smallest piece, from its base.
+    ///
+    /// # Safety
+    /// `base` is that of a piece of 8 bytes.
+    pub(crate) unsafe fn of_word(base: usize) -> Piece {
+        Piece { base, order: SMALLEST }
+    }
+
     fn words(self) -> usize {
         1 << (self.order - SMALLEST)
     }
@@ -80,7 +94,7 @@ pub(crate) fn alloc(bytes: usize) -> Result<Piece, Errno> {
 /// # Safety
 /// It came from [`alloc`], and no section can write to it any more.
 pub(crate) unsafe fn free(piece: Piece) {
-    for stripe in 0..runtime::get().stripes() {
+    for stripe in 0..all(runtime::get()) {
         for i in 0..piece.words() {
             let word = piece.word(stripe, i);
             // Reading costs no physical memory where the stripe was never touched; writing would.
@@ -90,6 +104,11 @@ pub(crate) unsafe fn free(piece: Piece) {
         }
     }
     push(piece);
+}
+
+/// The stripes of a region: those that are claimed and counted in, and the one of totals.
+fn all(runtime: &Runtime) -> usize {
+    runtime.stripes() + 1
 }
 
 fn push(piece: Piece) {
@@ -182,7 +201,7 @@ impl Region {
         if base != 0 {
             return Ok(base);
         }
-        let bytes = runtime.stripes() << STRIPE_SHIFT;
+        let bytes = all(runtime) << STRIPE_SHIFT;
         let memory = map::reserve(bytes)?;
         place(runtime, memory);
         let base = memory.expose_provenance();
@@ -204,7 +223,7 @@ impl Region {
             return Ok(());
         }
         let end = end.next_multiple_of(map::page()).min(STRIPE);
-        for stripe in 0..runtime.stripes() {
+        for stripe in 0..all(runtime) {
             let at = std::ptr::with_exposed_provenance_mut(base + (stripe << STRIPE_SHIFT) + opened);
             // SAFETY: inside this region's reservation; opening twice is harmless.
             unsafe { map::open(at, end - opened)? };

@@ -30,6 +30,13 @@ pub(crate) fn get() -> &'static Runtime {
     unsafe { &*facts }
 }
 
+/// The back end if it has been chosen already. Never sleeps.
+pub(crate) fn chosen() -> Option<Backend> {
+    let facts = FACTS.load(Ordering::Acquire);
+    // SAFETY: null, or published and never freed.
+    unsafe { facts.as_ref() }.map(Runtime::backend)
+}
+
 /// The same for callers that can answer an error: without memory to find out with, ENOMEM.
 pub(crate) fn try_get() -> Result<&'static Runtime, Errno> {
     /// More than finding out takes. The libraries it calls end the program where they get none, so it is asked for before.

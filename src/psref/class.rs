@@ -16,7 +16,8 @@ use crate::{thread, xcall};
 pub(crate) fn create(name: &[u8]) -> Result<&'static ClassState, Errno> {
     let facts = runtime::try_get()?;
     // The system's own word for "no more keys" is not one that callers of create expect.
-    thread::prepare(fork::in_child).map_err(|_| ENOMEM)?;
+    thread::on_fork(fork::in_child);
+    thread::prepare().map_err(|_| ENOMEM)?;
     let class = CLASSES.take()?;
     if let Err(e) = class.grow() {
         // SAFETY: taken above, nobody knows of it.

@@ -25,8 +25,8 @@ use crate::park::{GaveUp, Patience};
 #[cfg(loom)]
 use crate::sys::plant::{self, Bug};
 use crate::sys::sync::Ordering;
-use crate::sys::{clock, process};
 use crate::thread;
+use crate::watchdog::Watchdog;
 use crate::xcall;
 use std::ptr;
 
@@ -98,8 +98,10 @@ fn wait(class: &ClassState, target: usize, patience: Patience) -> Result<(), Gav
         }
         #[cfg(loom)]
         let seen = if plant::planted(Bug::WordReadLate) { class.moved.word() } else { seen };
-        watchdog.look(class, target);
-        if let Err(gave_up) = patience.wait(&class.moved, seen, watchdog.next) {
+        if let Some(seconds) = watchdog.due() {
+            tell(class, target, seconds);
+        }
+        if let Err(gave_up) = patience.wait(&class.moved, seen, watchdog.next()) {
             break Err(gave_up);
         }
     };
@@ -108,68 +110,27 @@ fn wait(class: &ClassState, target: usize, patience: Patience) -> Result<(), Gav
 }
 
 /// Tells of a drain that takes long, and of whom it waits for.
-struct Watchdog {
-    began: u64,
-    every: u64,
-    next: u64,
-}
-
-const SECOND: u64 = 1_000_000_000;
-
-impl Watchdog {
-    fn new() -> Self {
-        let began = clock::now();
-        let every = patience_of_the_environment();
-        Watchdog { began, every, next: began.saturating_add(every) }
+#[cold]
+fn tell(class: &ClassState, target: usize, seconds: u64) {
+    report(format_args!("drain of target {target:#x} ({}) has waited {seconds} s for:", ClassName::of(class)));
+    let mut all = holders(class, target);
+    for Holder { number, stripe } in all.by_ref().take(SHOWN) {
+        match thread::tid_of(number) {
+            Some(tid) if thread::number_if_any() == Some(number) => report(format_args!(
+                "  this very thread {tid}, acquired on cpu {stripe}: unless another releases it, for ever"
+            )),
+            Some(tid) => report(format_args!("  thread {tid}, acquired on cpu {stripe}")),
+            None => report(format_args!("  a thread that has ended, acquired on cpu {stripe}")),
+        }
     }
-
-    #[cold]
-    fn look(&mut self, class: &ClassState, target: usize) {
-        let now = clock::now();
-        if now < self.next {
-            return;
-        }
-        self.next = now.saturating_add(self.every);
-        report(format_args!(
-            "drain of target {target:#x} ({}) has waited {} s for:",
-            ClassName::of(class),
-            (now - self.began) / SECOND
-        ));
-        let mut all = holders(class, target);
-        for Holder { number, stripe } in all.by_ref().take(SHOWN) {
-            match thread::tid_of(number) {
-                Some(tid) if thread::number_if_any() == Some(number) => {
-                    report(format_args!(
-                        "  this very thread {tid}, acquired on cpu {stripe}: unless another releases it, for ever"
-                    ));
-                }
-                Some(tid) => report(format_args!("  thread {tid}, acquired on cpu {stripe}")),
-                None => report(format_args!("  a thread that has ended, acquired on cpu {stripe}")),
-            }
-        }
-        match all.count() {
-            0 => {}
-            more => report(format_args!("  and {more} more")),
-        }
+    match all.count() {
+        0 => {}
+        more => report(format_args!("  and {more} more")),
     }
 }
 
 /// Holds that a report names.
 const SHOWN: usize = 16;
-
-/// `PSREF_DRAIN_WARN` seconds, 10 unless told; in nanoseconds.
-fn patience_of_the_environment() -> u64 {
-    static READ: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    match READ.load(Ordering::Relaxed) {
-        0 => {
-            let seconds = process::environment(c"PSREF_DRAIN_WARN").and_then(|text| text.parse::<f64>().ok());
-            let ns = (seconds.filter(|s| *s > 0.0).unwrap_or(10.0) * SECOND as f64) as u64;
-            READ.store(ns.max(1), Ordering::Relaxed); // two who read at once read the same
-            ns.max(1)
-        }
-        ns => ns,
-    }
-}
 
 /// Drains unless drained, then poisons.
 ///

@@ -4,7 +4,7 @@
 use super::misuse::ClassName;
 use super::raw;
 use super::state::{ClassState, Hold, TargetState};
-use crate::park::{GaveUp, Patience};
+use crate::park::{Draining, GaveUp, Patience};
 use crate::sys::errno::Errno;
 use std::fmt;
 use std::ops::Deref;
@@ -56,18 +56,6 @@ impl fmt::Debug for Class {
         f.debug_tuple("Class").field(&self.name()).finish()
     }
 }
-
-/// Acquire's refusal: the target drains, or has drained.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Draining;
-
-impl fmt::Display for Draining {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the target is draining")
-    }
-}
-
-impl std::error::Error for Draining {}
 
 struct Shared<T> {
     state: TargetState,

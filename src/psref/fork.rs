@@ -6,15 +6,11 @@ use super::state::CLASSES;
 use crate::percpu::slots::TOMBSTONE;
 use crate::sys::atomic::BUSY;
 use crate::sys::sync::Ordering;
-use crate::thread;
 
-/// Registered with pthread_atfork; harmless when run twice.
-///
-/// The memory is as it was at one moment of the parent. A section that was in flight there has committed or not; a claim by
+/// `me`: the number of the thread that came along. The memory is as it was at one moment of the parent. A section that was in flight there has committed or not; a claim by
 /// compare-and-swap that was under way (BUSY) shows its slot's last holder still; if it is this very thread's, whose signal
 /// handler forked, its next store makes a hold of the tombstone. A class that another thread was destroying stays CLOSING.
-pub(crate) unsafe extern "C" fn in_child() {
-    let me = thread::after_fork();
+pub(crate) fn in_child(me: u64) {
     for class in CLASSES.iter().filter(|class| class.is_live()) {
         class.waiters.clear();
         for (_, slot) in class.slots() {

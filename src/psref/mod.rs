@@ -31,5 +31,5 @@ pub mod raw;
 mod state;
 mod waiters;
 
-pub use face::{Class, Draining, Guard, Target};
+pub use face::{Class, Guard, Target};
 pub use misuse::Misuse;

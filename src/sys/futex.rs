@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! futex(2) on a word of this process: sleep while the word is what it was, wake all. Every return is spurious until
-//! the caller has looked again (R7); the words live in type-stable memory.
+//! futex(2) on a word of this process: sleep while the word is what it was, wake. Every return is spurious until the caller
+//! has looked again (R7); a [`Futex`] lives in type-stable memory, other words as long as their callers promise.
 
 #[cfg(not(loom))]
-pub(crate) use real::Futex;
+pub(crate) use real::{Futex, wait, wake};
 
 #[cfg(loom)]
 pub(crate) use model::Futex;
@@ -29,6 +29,10 @@ mod real {
     pub(crate) struct Futex(AtomicU32);
 
     impl Futex {
+        pub(crate) const fn new() -> Self {
+            Futex(AtomicU32::new(0))
+        }
+
         /// Read before whatever decides to sleep (R3).
         pub(crate) fn word(&self) -> u32 {
             self.0.load(Ordering::SeqCst)
@@ -36,38 +40,47 @@ mod real {
 
         pub(crate) fn advance_and_wake_all(&self) {
             self.0.fetch_add(1, Ordering::SeqCst);
-            // SAFETY: FUTEX_WAKE never dereferences the address; it names a queue.
-            unsafe {
-                libc::syscall(libc::SYS_futex, self.0.as_ptr(), libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, i32::MAX)
-            };
+            wake(&self.0, u32::MAX);
         }
 
         /// Sleeps while the word is `seen`, until `deadline` (nanoseconds of CLOCK_MONOTONIC).
         pub(crate) fn wait(&self, seen: u32, deadline: Option<u64>) -> Woken {
-            // A wait without limit looks like it needs no timeout. The kernel restarts such a wait by itself after
-            // handlers installed with SA_RESTART; one with a timeout always answers EINTR.
-            let ns = deadline.unwrap_or(i64::MAX as u64);
-            let limit = libc::timespec {
-                tv_sec: (ns / 1_000_000_000) as libc::time_t,
-                tv_nsec: (ns % 1_000_000_000) as libc::c_long,
-            };
-            // SAFETY: the word lives in type-stable memory (R7) and the timespec on this stack.
-            let answer = check(unsafe {
-                libc::syscall(
-                    libc::SYS_futex,
-                    self.0.as_ptr(),
-                    libc::FUTEX_WAIT_BITSET | libc::FUTEX_PRIVATE_FLAG,
-                    seen,
-                    &raw const limit,
-                    std::ptr::null::<u32>(),
-                    libc::FUTEX_BITSET_MATCH_ANY,
-                )
-            });
-            match answer {
-                Err(Errno(libc::ETIMEDOUT)) => Woken::TimedOut,
-                Err(Errno(libc::EINTR)) => Woken::Interrupted,
-                _ => Woken::LookAgain,
-            }
+            wait(&self.0, seen, deadline)
+        }
+    }
+
+    /// Wakes at most `n` of those who sleep on a word.
+    pub(crate) fn wake(word: &AtomicU32, n: u32) {
+        let n = n.min(i32::MAX as u32) as i32;
+        // SAFETY: FUTEX_WAKE never dereferences the address; it names a queue.
+        unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, n) };
+    }
+
+    /// Sleeps while `word` is `seen`, until `deadline` (nanoseconds of CLOCK_MONOTONIC).
+    pub(crate) fn wait(word: &AtomicU32, seen: u32, deadline: Option<u64>) -> Woken {
+        // A wait without limit looks like it needs no timeout. The kernel restarts such a wait by itself after
+        // handlers installed with SA_RESTART; one with a timeout always answers EINTR.
+        let ns = deadline.unwrap_or(i64::MAX as u64);
+        let limit = libc::timespec {
+            tv_sec: (ns / 1_000_000_000) as libc::time_t,
+            tv_nsec: (ns % 1_000_000_000) as libc::c_long,
+        };
+        // SAFETY: the word is borrowed for the call and the timespec lies on this stack.
+        let answer = check(unsafe {
+            libc::syscall(
+                libc::SYS_futex,
+                word.as_ptr(),
+                libc::FUTEX_WAIT_BITSET | libc::FUTEX_PRIVATE_FLAG,
+                seen,
+                &raw const limit,
+                std::ptr::null::<u32>(),
+                libc::FUTEX_BITSET_MATCH_ANY,
+            )
+        });
+        match answer {
+            Err(Errno(libc::ETIMEDOUT)) => Woken::TimedOut,
+            Err(Errno(libc::EINTR)) => Woken::Interrupted,
+            _ => Woken::LookAgain,
         }
     }
 }

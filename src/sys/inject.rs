@@ -91,7 +91,8 @@ pub fn set_delay(turns: u64) {
     word!("__psref_inject_delay").store(turns, Ordering::SeqCst);
 }
 
-/// The places where sections pause: before the look at a slot, before the holder is written, before the commit.
+/// The places where sections pause: before the look at a slot, before the holder is written, before the commit; and a reader
+/// between the sequence it read and its store of it, and between its last store and the look for who waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 #[allow(missing_docs, reason = "section and step")]
@@ -105,6 +106,12 @@ pub enum Site {
     SlowGuarded,
     SlowFree,
     SlowCommit,
+    CountGuarded,
+    CountCommit,
+    SlowCountGuarded,
+    SlowCountCommit,
+    ReadSequence,
+    ReadEnded,
 }
 
 /// Sections stop at `site` until the gate opens.

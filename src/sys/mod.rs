@@ -20,6 +20,8 @@ pub(crate) mod membarrier;
 #[cfg(loom)]
 pub(crate) mod plant;
 pub(crate) mod process;
+#[cfg(not(loom))]
+pub(crate) mod pthread;
 pub(crate) mod signals;
 pub(crate) mod sync;
 #[cfg(loom)]
@@ -31,8 +33,14 @@ pub(crate) mod thread_exit;
 pub mod inject;
 
 #[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
+#[path = "count_entry_x86_64.rs"]
+mod count_entry;
+#[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
 #[path = "psref_entry_x86_64.rs"]
 mod psref_entry;
+#[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
+#[path = "reader_entry_x86_64.rs"]
+mod reader_entry;
 #[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
 #[path = "rseq_x86_64.rs"]
 pub(crate) mod section;

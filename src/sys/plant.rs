@@ -38,6 +38,22 @@ pub(crate) enum Bug {
     FirstLeaverClears,
     /// A wake-up reaches one sleeper (R7).
     WakesOne,
+    /// An addition to a closed cell counts.
+    LateAdditionCounts,
+    /// A closing leaves the cells as they are.
+    CellsNotClosed,
+    /// A drain shows its total before the cells' sum is in it.
+    SumShownLate,
+    /// Whoever makes the total 0 wakes nobody.
+    SilentLeave,
+    /// A read section's end wakes nobody.
+    SilentExit,
+    /// A perform is content with a grace period that is under way (R22).
+    JoinsUnderWay,
+    /// A sealing wakes no late-comer.
+    SilentSeal,
+    /// A late-comer sleeps uncounted (R20).
+    Uncounted,
 }
 
 std::thread_local! {

@@ -18,6 +18,23 @@ pub(crate) mod section {
     pub(crate) unsafe fn claim(_: usize, _: usize, _: u64, _: *const u8, _: usize, _: usize) -> Claim {
         Claim::NoCpu
     }
+
+    /// As in the native build.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[allow(dead_code, reason = "the native build's answers")]
+    pub(crate) enum Add {
+        Done,
+        Guarded,
+        NoCpu,
+        Aborted,
+    }
+
+    /// # Safety
+    /// None is needed: nothing is touched.
+    #[cfg(not(loom))]
+    pub(crate) unsafe fn add(_: usize, _: *const usize, _: i64) -> Add {
+        Add::NoCpu
+    }
 }
 
 pub(crate) mod tls {
@@ -27,17 +44,48 @@ pub(crate) mod tls {
     pub(crate) struct Words {
         pub(crate) record: AtomicPtr<c_void>,
         pub(crate) number: AtomicU64,
+        pub(crate) reading: AtomicPtr<AtomicU64>,
+    }
+
+    const FIRST_GRACE: u64 = 0x10001;
+
+    #[cfg(not(loom))]
+    pub(crate) fn grace() -> &'static AtomicU64 {
+        static GRACE: AtomicU64 = AtomicU64::new(FIRST_GRACE);
+        &GRACE
+    }
+
+    #[cfg(not(loom))]
+    pub(crate) fn waited() -> &'static AtomicU64 {
+        static WAITED: AtomicU64 = AtomicU64::new(0);
+        &WAITED
+    }
+
+    #[cfg(loom)]
+    loom::lazy_static! {
+        static ref GRACE: AtomicU64 = AtomicU64::new(FIRST_GRACE);
+        static ref WAITED: AtomicU64 = AtomicU64::new(0);
+    }
+
+    #[cfg(loom)]
+    pub(crate) fn grace() -> &'static AtomicU64 {
+        &GRACE
+    }
+
+    #[cfg(loom)]
+    pub(crate) fn waited() -> &'static AtomicU64 {
+        &WAITED
     }
 
     #[cfg(not(loom))]
     std::thread_local! {
         static WORDS: Words = const {
-            Words { record: AtomicPtr::new(std::ptr::null_mut()), number: AtomicU64::new(0) }
+            Words { record: AtomicPtr::new(std::ptr::null_mut()), number: AtomicU64::new(0), reading: AtomicPtr::new(std::ptr::null_mut()) }
         };
     }
     #[cfg(loom)]
     loom::thread_local! {
-        static WORDS: Words = Words { record: AtomicPtr::new(std::ptr::null_mut()), number: AtomicU64::new(0) };
+        static WORDS: Words = Words { record: AtomicPtr::new(std::ptr::null_mut()), number: AtomicU64::new(0), reading: AtomicPtr::new(std::ptr::null_mut()) };
     }
 
     pub(crate) fn with<R>(f: impl FnOnce(&Words) -> R) -> R {

@@ -206,3 +206,65 @@ unsafe extern "C" fn claim_section(_: usize, _: usize, _: u64, _: *const u8, _: 
         shift = const crate::sys::STRIPE_SHIFT,
     )
 }
+
+/// How an addition ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Add {
+    /// Counted.
+    Done,
+    /// The guard was set.
+    Guarded,
+    /// The thread has no rseq, or its CPU no stripe.
+    NoCpu,
+    /// Restarted before the commit.
+    Aborted,
+}
+
+/// An addition to the own CPU's cell.
+///
+/// ```text
+/// if *guard != 0 -> Guarded
+/// cpu = cpu_id; if cpu >= limit -> NoCpu
+/// cells[cpu] += n                          <- commit
+/// ```
+///
+/// # Safety
+/// `cells` is the address in stripe 0 of a cell that every stripe has, `guard` readable until this returns (R1).
+pub(crate) unsafe fn add(cells: usize, guard: *const usize, n: i64) -> Add {
+    // SAFETY: the caller's promises are this function's.
+    match unsafe { add_section(cells, guard, n) } {
+        0 => Add::Done,
+        1 => Add::Guarded,
+        3 => Add::NoCpu,
+        _ => Add::Aborted,
+    }
+}
+
+/// rdi cells, rsi guard, rdx n.
+#[unsafe(naked)]
+unsafe extern "C" fn add_section(_: usize, _: *const usize, _: i64) -> usize {
+    core::arch::naked_asm!(
+        ".cfi_startproc",
+        __section_descriptor!("2"),
+        "mov r10, qword ptr [rip + __psref_rseq_offset]",
+        __section_arm!("2", "r10", "rax"),
+        "cmp qword ptr [rsi], 0",
+        "jne 61f",
+        __section_pause!("12"),
+        "mov eax, dword ptr fs:[r10 + 4]",
+        "cmp eax, dword ptr [rip + __psref_cpu_limit]",
+        "jae 63f",
+        "shl rax, {shift}",
+        "add rax, rdi",
+        __section_pause!("13"),
+        "add qword ptr [rax], rdx",
+        "24:",
+        "xor eax, eax",
+        "ret",
+        "61:", "mov eax, 1", "ret",
+        "63:", "mov eax, 3", "ret",
+        __section_abort!("2", "mov eax, 4\nret"),
+        ".cfi_endproc",
+        shift = const crate::sys::STRIPE_SHIFT,
+    )
+}

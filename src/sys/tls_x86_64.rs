@@ -6,6 +6,7 @@
 //! |---|---|
 //! | 0 | the thread's record, null before its first use |
 //! | 8 | the number in that record, 0 before its first use |
+//! | 16 | the record's word of read sections; null while the thread's sections take the slow path |
 //! | 32 | an area in the shape of the kernel's `struct rseq` whose cpu_id is -1 |
 //!
 //! `__psref_rseq_offset` tells the sections where the rseq area is, from the thread pointer. Where the atomics back end was
@@ -41,6 +42,20 @@ global_asm!(
     ".size __psref_rseq_offset, 8",
     "__psref_rseq_offset:",
     ".quad 0",
+    ".globl __psref_grace",
+    ".hidden __psref_grace",
+    ".type __psref_grace, @object",
+    ".size __psref_grace, 8",
+    ".balign 64",
+    "__psref_grace:",
+    ".quad 0x10001",
+    ".globl __psref_waited",
+    ".hidden __psref_waited",
+    ".type __psref_waited, @object",
+    ".size __psref_waited, 8",
+    "__psref_waited:",
+    ".quad 0",
+    ".balign 64",
     ".globl __psref_cpu_limit",
     ".hidden __psref_cpu_limit",
     ".type __psref_cpu_limit, @object",
@@ -55,7 +70,38 @@ global_asm!(
 pub(crate) struct Words {
     pub(crate) record: AtomicPtr<c_void>,
     pub(crate) number: AtomicU64,
+    pub(crate) reading: AtomicPtr<AtomicU64>,
 }
+
+macro_rules! hidden_word {
+    ($(#[$doc:meta])* $name:ident = $symbol:literal) => {
+        $(#[$doc])*
+        pub(crate) fn $name() -> &'static AtomicU64 {
+            let place: *mut u64;
+            // SAFETY: computes an address.
+            unsafe { asm!(concat!("lea {p}, [rip + ", $symbol, "]"), p = out(reg) place, options(nostack, nomem)) };
+            // SAFETY: the library's own aligned word, which lives for ever.
+            unsafe { AtomicU64::from_ptr(place) }
+        }
+    };
+}
+
+hidden_word!(
+    /// What readers store as they enter: the sequence of grace periods, and one for the nesting.
+    grace = "__psref_grace"
+);
+hidden_word!(
+    /// CPU ids from here on take the slow path.
+    cpu_limit = "__psref_cpu_limit"
+);
+hidden_word!(
+    /// Where the rseq area is, from the thread pointer.
+    rseq_offset = "__psref_rseq_offset"
+);
+hidden_word!(
+    /// What the performer that waits has made of [`grace`]; 0 while none waits.
+    waited = "__psref_waited"
+);
 
 /// Calls `f` with the calling thread's words.
 pub(crate) fn with<R>(f: impl FnOnce(&Words) -> R) -> R {
@@ -110,20 +156,13 @@ pub(crate) fn has_rseq() -> bool {
 /// there on take the slow path (R14). Called before the back end is published. Two who come first at once write the same, or where one of
 /// them has no rseq, any mixture: each sends the sections to the slow path.
 pub(crate) fn arm(cpus: Option<u32>) {
-    let (dummy, offset_word, limit_word): (i64, *mut u64, *mut u64);
-    // SAFETY: loads a constant of the link and computes two addresses.
+    let dummy: i64;
+    // SAFETY: loads a constant of the link.
     unsafe {
-        asm!(
-            "mov {d}, qword ptr [rip + __psref_no_rseq@GOTTPOFF]",
-            "lea {o}, [rip + __psref_rseq_offset]",
-            "lea {l}, [rip + __psref_cpu_limit]",
-            d = out(reg) dummy, o = out(reg) offset_word, l = out(reg) limit_word, options(nostack, readonly),
-        );
+        asm!("mov {d}, qword ptr [rip + __psref_no_rseq@GOTTPOFF]", d = out(reg) dummy, options(nostack, readonly));
     }
     let offset = cpus.and_then(|_| registered()).unwrap_or(dummy);
-    // SAFETY: the library's own aligned words, which live for ever. Relaxed: published with the back end.
-    unsafe {
-        AtomicU64::from_ptr(limit_word).store(u64::from(cpus.unwrap_or(0)), Ordering::Relaxed);
-        AtomicU64::from_ptr(offset_word).store(offset.cast_unsigned(), Ordering::Relaxed);
-    }
+    // Relaxed: published with the back end.
+    cpu_limit().store(u64::from(cpus.unwrap_or(0)), Ordering::Relaxed);
+    rseq_offset().store(offset.cast_unsigned(), Ordering::Relaxed);
 }

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * What the inline functions of <psref/kmutex.h> need of the library: sleeping, waking and diagnostics. Include that one.
+ *
+ * Generated from ffi/src/wait.rs by `make headers`.
+ */
+
+#ifndef PSREF_WAIT_H
+#define PSREF_WAIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <psref/base.h>
+
+/** Ticks a second: what cv_timedwait() counts in. */
+#define PSREF_HZ 100
+
+/** mtx_state of a mutex between mutex_init() and mutex_destroy(). */
+#define PSREF_KMUTEX_LIVE 1263359064
+
+/** mtx_state of a mutex after mutex_destroy(). */
+#define PSREF_KMUTEX_DEAD 1802335352
+
+/** cv_wmesg of a condition variable after cv_destroy(): no string's address. */
+#define PSREF_KCONDVAR_DEAD 1
+
+/** A condition variable, condvar(9): defined in <psref/kmutex.h>. */
+struct kcondvar;
+
+/** A mutex, mutex(9): defined in <psref/kmutex.h>. */
+struct kmutex;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * Ends the program with a message: `who` was called, and `wrong` is what was wrong with it; the message adds who holds the
+ * mutex. A mutex that is NULL, destroyed or never initialised is named as that instead.
+ *
+ * Context: any, signal handlers too. For the functions of <psref/kmutex.h>.
+ *
+ * Requires: `mtx` is NULL or readable.
+ */
+void psref_kmutex_misuse(const char *who, const struct kmutex *mtx, const char *wrong) __attribute__((noreturn));
+
+/**
+ * The waits of condvar(9): drops the mutex, sleeps and takes the mutex again. No `ticks`: for ever. `who` is the function
+ * that diagnostics name.
+ *
+ * Returns 0: woken, or for no reason; EWOULDBLOCK: the time is over; EINTR, if `interruptible`: a signal handler ran,
+ * installed with SA_RESTART or without.
+ *
+ * Negative ticks, a mutex that the caller does not hold, and a condition variable that was never initialised or is destroyed
+ * are fatal diagnostics.
+ *
+ * Context: sleeps. For the functions of <psref/kmutex.h>. Source: condvar(9).
+ *
+ * Requires: the condition variable and the mutex live until this returns.
+ */
+int psref_kcondvar_wait(const char *who, struct kcondvar *cv, struct kmutex *mtx, int ticks, bool interruptible);
+
+/**
+ * Wakes at most `n` of those who wait; the first ones first, where no real-time priorities say otherwise.
+ *
+ * Context: any; never sleeps. For the functions of <psref/kmutex.h>. Source: condvar(9).
+ *
+ * Requires: the condition variable lives until this returns.
+ */
+void psref_kcondvar_wake(const char *who, struct kcondvar *cv, uint32_t n);
+
+/**
+ * Whether somebody waits whom no wake was meant for. Threads of a process that this one was forked from do not count.
+ *
+ * Context: any; never sleeps. For the functions of <psref/kmutex.h>. Source: condvar(9).
+ *
+ * Requires: the condition variable is one, and lives until this returns.
+ */
+bool psref_kcondvar_has_waiters(const struct kcondvar *cv);
+
+/**
+ * Ends the program with a message if threads are inside a wait, woken or not, or if this is no condition variable.
+ *
+ * Context: any; never sleeps. For the functions of <psref/kmutex.h>. Source: condvar(9).
+ *
+ * Requires: `cv` is NULL or readable.
+ */
+void psref_kcondvar_check_idle(const char *who, const struct kcondvar *cv);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* PSREF_WAIT_H */

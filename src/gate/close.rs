@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Closing and sealing.
+//!
+//! ```text
+//! close:    guard = a fresh record; membarrier; total += sum of the cells       from now on nothing else changes (D5)
+//!           somebody was first: wait as a late-comer; ENXIO
+//! seal:     gate.state = SEALED; wake all late-comers
+//!           loop
+//!               seen = moved                     before the look (R3)
+//!               total == 0                       -> done
+//!               sleep while moved == seen
+//! ```
+
+use super::misuse::Misuse;
+use super::pass;
+use super::state::{CLOSED, DeviceState, GATES, GateState, SEALED, device_of};
+use crate::diag::report;
+use crate::park::{GaveUp, Patience};
+use crate::percpu::count::Cells;
+use crate::sys::errno::Errno;
+#[cfg(loom)]
+use crate::sys::plant::{self, Bug};
+use crate::sys::sync::Ordering;
+use crate::watchdog::Watchdog;
+use crate::{thread, xcall};
+
+/// Why a gate was not closed by this call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotClosed {
+    /// Another has closed it, and sealed it meanwhile.
+    Sealed,
+    /// No memory for a record; the gate is as it was.
+    NoMemory(Errno),
+}
+
+/// Closes the gate of a device: from now on threads wait at it, until it is sealed. Handlers pass.
+///
+/// # Safety
+/// `device` is null, or has a gate and is readable until this returns.
+pub(crate) unsafe fn close(
+    device: *const DeviceState,
+    wmesg: &[u8],
+) -> Result<Result<&'static GateState, NotClosed>, Misuse> {
+    // SAFETY: the caller's promise.
+    let device = unsafe { device_of(device)? };
+    let cells = device.cells()?;
+    if let Some(gate) = device.gate()? {
+        pass::wait_as_late_comer(gate, cells);
+        return Ok(Err(NotClosed::Sealed));
+    }
+    let gate = match GATES.take() {
+        Ok(gate) => gate,
+        Err(e) => return Ok(Err(NotClosed::NoMemory(e))),
+    };
+    gate.set_name(wmesg);
+    gate.state.store(CLOSED, Ordering::SeqCst);
+    let ours = std::ptr::from_ref(gate).expose_provenance();
+    // SeqCst: the record before its address, and the first half of fence C (see `Counted::close`).
+    if device.counted.guard.compare_exchange(0, ours, Ordering::SeqCst, Ordering::SeqCst).is_err() {
+        // SAFETY: taken above, nobody knows of it.
+        unsafe { GATES.give(gate) };
+        let gate = device.gate()?.expect("a gate that is not open never opens again (D2)");
+        pass::wait_as_late_comer(gate, cells);
+        return Ok(Err(NotClosed::Sealed));
+    }
+    xcall::restart_sections();
+    let total = cells.add_to_total(device.counted.close());
+    if total < 0 {
+        return Err(Misuse::Negative { device: device.address(), total });
+    }
+    Ok(Ok(gate))
+}
+
+/// Turns away who waits at a closed gate and waits for everybody inside, as long as `patience` says. After `Err(GaveUp)` it is
+/// sealed, and [`wait_for_all`] goes on waiting.
+///
+/// # Safety
+/// `device` is null, or has a gate and is readable until this returns.
+pub(crate) unsafe fn seal(
+    device: *const DeviceState,
+    gate: *const GateState,
+    patience: Patience,
+) -> Result<Result<(), GaveUp>, Misuse> {
+    // SAFETY: the caller's promise.
+    let state = unsafe { device_of(device)? };
+    let on_it = state.gate()?;
+    let ours = on_it.filter(|on_it| std::ptr::eq(*on_it, gate)).ok_or(Misuse::NotItsGate {
+        device: state.address(),
+        seen: gate.addr(),
+        expected: on_it.map_or(0, |gate| std::ptr::from_ref(gate).addr()),
+    })?;
+    if ours.state.swap(SEALED, Ordering::SeqCst) != CLOSED {
+        return Err(Misuse::SealedTwice { device: state.address() });
+    }
+    #[cfg(loom)]
+    if plant::planted(Bug::SilentSeal) {
+        return wait_for_all(state, ours, patience);
+    }
+    ours.turned.advance_and_wake_all();
+    wait_for_all(state, ours, patience)
+}
+
+/// Waits for everybody inside a sealed gate.
+pub(super) fn wait_for_all(
+    device: &DeviceState,
+    gate: &GateState,
+    patience: Patience,
+) -> Result<Result<(), GaveUp>, Misuse> {
+    let cells = device.cells()?;
+    let mut watchdog = Watchdog::new();
+    loop {
+        let seen = cells.moved().word();
+        match cells.total() {
+            0 => return Ok(Ok(())),
+            total if total < 0 => return Err(Misuse::Negative { device: device.address(), total }),
+            _ => {}
+        }
+        if let Some(seconds) = watchdog.due() {
+            tell(device, gate, cells, seconds);
+        }
+        if let Err(gave_up) = patience.wait(cells.moved(), seen, watchdog.next()) {
+            return Ok(Err(gave_up));
+        }
+    }
+}
+
+#[cold]
+fn tell(device: &DeviceState, gate: &GateState, cells: Cells, seconds: u64) {
+    let name = gate.name();
+    let text = &name[..name.iter().position(|&byte| byte == 0).unwrap_or(name.len())];
+    report(format_args!(
+        "seal of device {:#x} (\"{}\") has waited {seconds} s for {} inside{}",
+        device.address(),
+        std::str::from_utf8(text).unwrap_or("?"),
+        cells.total(),
+        if thread::is_forked() { "; this process was forked: threads that did not come along never leave" } else { "" }
+    ));
+}

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! mutex(9) and condvar(9), as far as psref sleeps on its callers' own: the structures of `<psref/kmutex.h>`, and what its
+//! inline functions need of the system. Rust programs have `std::sync`; nothing here is for them.
+//!
+//! K1. `owner` is this_thread() of whoever has the lock, 0 if nobody has: written by the owner only, so a thread that
+//!     compares it with itself gets the truth.
+//! K2. The counts of a condition change with the mutex held, all but those of callers who wake without it, for whom they are
+//!     only hints. Every wait counts itself before it reads the sequence word, and both before the mutex is dropped (R3): who
+//!     changes what is waited for holds the mutex, so it sees the count, and moves the word that the sleep compares.
+//! K3. A waiter touches the condition until its wait returns: to be destroyed it must have nobody inside, woken or not.
+//!
+//! Source of the interface: NetBSD's mutex(9) and condvar(9).
+#![doc(hidden)]
+
+use crate::diag;
+use crate::sys::futex;
+pub(crate) use crate::sys::futex::Woken;
+use crate::sys::sync::{AtomicU32, AtomicUsize, Ordering};
+use crate::sys::{clock, fork, process, pthread};
+use std::ffi::{CStr, c_char, c_int};
+use std::fmt;
+use std::mem::offset_of;
+
+/// `mtx_state` of a mutex between mutex_init and mutex_destroy.
+pub const LIVE: u32 = 0x4b4d_5458;
+/// `mtx_state` of a mutex after mutex_destroy.
+pub const DEAD: u32 = 0x6b6d_7478;
+/// `cv_wmesg` after cv_destroy: no string's address.
+pub const DEAD_WMESG: usize = 1;
+/// Ticks a second, of the waits with a limit.
+pub const HZ: u32 = 100;
+
+const TICK: u64 = 1_000_000_000 / HZ as u64;
+
+/// `struct kmutex` of `<psref/kmutex.h>`.
+#[repr(C)]
+pub struct Kmutex {
+    lock: pthread::Mutex,
+    owner: AtomicUsize,
+    state: AtomicU32,
+    /// What mutex_init was told; for whoever gives spin mutexes a meaning.
+    kind: u16,
+    ipl: u16,
+}
+
+/// `struct kcondvar` of `<psref/kmutex.h>`.
+#[repr(C)]
+pub struct Kcondvar {
+    /// Moves with every wake.
+    sequence: AtomicU32,
+    /// Threads inside a wait, those too that were woken and are not back yet.
+    waiters: AtomicU32,
+    /// How many of them a wake was meant for.
+    woken: AtomicU32,
+    /// `forks()` when the last wait began: in a forked child, the threads that are counted did not come along.
+    epoch: AtomicU32,
+    /// What waits here, for diagnostics. Null: never initialised.
+    wmesg: *const c_char,
+}
+
+// SAFETY: what `wmesg` points to is never written and outlives the condition (cv_init's contract).
+unsafe impl Send for Kcondvar {}
+// SAFETY: as above; all else is atomic.
+unsafe impl Sync for Kcondvar {}
+
+// The other half of this is in c-tests/kmutex_layout.c.
+const _: () = {
+    let lock = size_of::<libc::pthread_mutex_t>();
+    assert!(offset_of!(Kmutex, lock) == 0 && offset_of!(Kmutex, owner) == lock);
+    assert!(offset_of!(Kmutex, state) == lock + size_of::<usize>());
+    assert!(offset_of!(Kmutex, kind) == lock + size_of::<usize>() + 4);
+    assert!(offset_of!(Kmutex, ipl) == lock + size_of::<usize>() + 6);
+    assert!(size_of::<Kmutex>() == lock + size_of::<usize>() + 8);
+    assert!(offset_of!(Kcondvar, sequence) == 0 && offset_of!(Kcondvar, waiters) == 4);
+    assert!(offset_of!(Kcondvar, woken) == 8 && offset_of!(Kcondvar, epoch) == 12 && offset_of!(Kcondvar, wmesg) == 16);
+    assert!(size_of::<Kcondvar>() == 16 + size_of::<usize>());
+};
+
+impl Kmutex {
+    /// As mutex_init makes it; for tests.
+    #[allow(clippy::new_without_default, reason = "C makes them")]
+    pub const fn new() -> Self {
+        let (owner, state) = (AtomicUsize::new(0), AtomicU32::new(LIVE));
+        Kmutex { lock: pthread::Mutex::new(), owner, state, kind: 2, ipl: 0 }
+    }
+
+    /// Sleeps until the caller has the mutex. Having it already is a fatal diagnostic.
+    pub(crate) fn enter(&self) {
+        if !self.is_live() || self.is_owned() {
+            self.misuse(c"mutex_enter", c"locking against myself");
+        }
+        if let Err(error) = self.lock.lock() {
+            diag::fatal(format_args!("mutex_enter: kmutex {self:p}: pthread_mutex_lock: {error}"));
+        }
+        // Relaxed: only the thread itself learns anything from it (K1).
+        self.owner.store(pthread::this_thread(), Ordering::Relaxed);
+    }
+
+    /// Gives the mutex back. Not having it is a fatal diagnostic.
+    pub(crate) fn exit(&self) {
+        if !self.is_live() || !self.is_owned() {
+            self.misuse(c"mutex_exit", c"exiting a mutex that the caller does not hold");
+        }
+        self.owner.store(0, Ordering::Relaxed);
+        if let Err(error) = self.lock.unlock() {
+            diag::fatal(format_args!("mutex_exit: kmutex {self:p}: pthread_mutex_unlock: {error}"));
+        }
+    }
+
+    /// Whether the calling thread has it.
+    pub(crate) fn is_owned(&self) -> bool {
+        self.owner.load(Ordering::Relaxed) == pthread::this_thread()
+    }
+
+    fn is_live(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == LIVE
+    }
+
+    #[cold]
+    fn misuse(&self, who: &CStr, wrong: &CStr) -> ! {
+        let (who, wrong) = (who.to_string_lossy(), wrong.to_string_lossy());
+        match self.state.load(Ordering::Relaxed) {
+            LIVE => {}
+            DEAD => diag::fatal(format_args!("{who}: kmutex {self:p}: already destroyed")),
+            seen => {
+                diag::fatal(format_args!("{who}: kmutex {self:p}: never initialised (state {seen:#x}, not {LIVE:#x})"))
+            }
+        }
+        let (me, tid) = (pthread::this_thread(), process::thread_id());
+        match self.owner.load(Ordering::Relaxed) {
+            0 => diag::fatal(format_args!(
+                "{who}: kmutex {self:p}: {wrong}: held by nobody; the caller is thread {tid} (pthread {me:#x})"
+            )),
+            owner if owner == me => diag::fatal(format_args!(
+                "{who}: kmutex {self:p}: {wrong}: held by the caller, thread {tid} (pthread {me:#x})"
+            )),
+            owner => diag::fatal(format_args!(
+                "{who}: kmutex {self:p}: {wrong}: held by pthread {owner:#x}; the caller is thread {tid} (pthread {me:#x})"
+            )),
+        }
+    }
+}
+
+impl Kcondvar {
+    /// As cv_init makes it; for tests.
+    pub const fn new(wmesg: &'static CStr) -> Self {
+        Kcondvar {
+            sequence: AtomicU32::new(0),
+            waiters: AtomicU32::new(0),
+            woken: AtomicU32::new(0),
+            epoch: AtomicU32::new(0),
+            wmesg: wmesg.as_ptr(),
+        }
+    }
+
+    /// Drops the mutex, sleeps until woken, until `deadline` (nanoseconds of CLOCK_MONOTONIC) or until a signal handler ran,
+    /// and takes the mutex again. May return for no reason.
+    pub(crate) fn wait(&self, mutex: &Kmutex, deadline: Option<u64>) -> Woken {
+        self.sleep(c"cv_wait", mutex, deadline, true)
+    }
+
+    /// Wakes all who wait. The caller holds the mutex that they gave.
+    pub(crate) fn broadcast(&self) {
+        self.wake(c"cv_broadcast", u32::MAX);
+    }
+
+    fn sleep(&self, who: &CStr, mutex: &Kmutex, deadline: Option<u64>, interruptible: bool) -> Woken {
+        if !self.is_valid() {
+            self.misuse(who, format_args!(""));
+        }
+        if !mutex.is_live() || !mutex.is_owned() {
+            mutex.misuse(who, c"waiting without holding the mutex");
+        }
+        self.forget_the_vanished();
+        self.waiters.fetch_add(1, Ordering::SeqCst);
+        let seen = self.sequence.load(Ordering::SeqCst);
+        mutex.exit();
+        let woken = loop {
+            match futex::wait(&self.sequence, seen, deadline) {
+                // To go on sleeping is to compare again: a wake meanwhile has moved the word.
+                Woken::Interrupted if !interruptible => {}
+                woken => break woken,
+            }
+        };
+        mutex.enter();
+        self.leave(woken);
+        woken
+    }
+
+    /// The counts of a process that this one was forked from are of threads that are not here.
+    fn forget_the_vanished(&self) {
+        let now = forks();
+        if self.epoch.swap(now, Ordering::SeqCst) != now {
+            self.waiters.store(0, Ordering::SeqCst);
+            self.woken.store(0, Ordering::SeqCst);
+        }
+    }
+
+    /// With the mutex held again. A wake is used up by one who was woken; one whose time was over leaves it to another, if
+    /// there is one.
+    fn leave(&self, woken: Woken) {
+        let left = self.waiters.fetch_sub(1, Ordering::SeqCst) - 1;
+        let used = u32::from(woken == Woken::LookAgain);
+        let meant = self.woken.load(Ordering::Relaxed).saturating_sub(used);
+        self.woken.store(meant.min(left), Ordering::Relaxed);
+    }
+
+    fn wake(&self, who: &CStr, n: u32) {
+        if !self.is_valid() {
+            self.misuse(who, format_args!(""));
+        }
+        // Nobody counted: nobody sleeps who must see this wake (K2).
+        let waiters = self.waiters.load(Ordering::SeqCst);
+        if waiters == 0 {
+            return;
+        }
+        let meant = self.woken.load(Ordering::Relaxed).saturating_add(n).min(waiters);
+        self.woken.store(meant, Ordering::Relaxed);
+        self.sequence.fetch_add(1, Ordering::SeqCst);
+        futex::wake(&self.sequence, n);
+    }
+
+    /// Threads inside a wait, and those of them that were woken.
+    fn inside(&self) -> (u32, u32) {
+        if self.epoch.load(Ordering::SeqCst) != forks() {
+            return (0, 0);
+        }
+        let waiters = self.waiters.load(Ordering::SeqCst);
+        (waiters, self.woken.load(Ordering::Relaxed).min(waiters))
+    }
+
+    fn is_valid(&self) -> bool {
+        !self.wmesg.is_null() && self.wmesg.addr() != DEAD_WMESG
+    }
+
+    #[cold]
+    fn misuse(&self, who: &CStr, wrong: fmt::Arguments<'_>) -> ! {
+        let who = who.to_string_lossy();
+        if self.wmesg.is_null() {
+            diag::fatal(format_args!("{who}: kcondvar {self:p}: never initialised (wmesg is NULL)"));
+        }
+        if self.wmesg.addr() == DEAD_WMESG {
+            diag::fatal(format_args!("{who}: kcondvar {self:p}: already destroyed"));
+        }
+        // SAFETY: cv_init's contract: a terminated string that outlives the condition.
+        let wmesg = unsafe { CStr::from_ptr(self.wmesg) }.to_string_lossy();
+        diag::fatal(format_args!("{who}: kcondvar {self:p} (\"{wmesg}\"): {wrong}"))
+    }
+}
+
+/// How often this process's ancestors forked since one of them first asked; a number that no two of a line have in common.
+fn forks() -> u32 {
+    static FORKS: AtomicU32 = AtomicU32::new(0);
+    static WATCHED: AtomicU32 = AtomicU32::new(0);
+    unsafe extern "C" fn in_child() {
+        FORKS.fetch_add(1, Ordering::SeqCst);
+    }
+    // Two who come first together register it twice: then a fork counts two.
+    if WATCHED.load(Ordering::SeqCst) == 0 && fork::in_child(in_child).is_ok() {
+        WATCHED.store(1, Ordering::SeqCst);
+    }
+    FORKS.load(Ordering::SeqCst)
+}
+
+/// What the inline functions of `<psref/kmutex.h>` call. `who` is the function's name.
+pub mod raw {
+    use super::*;
+
+    /// Ends the program: `wrong` is what the caller did, if the mutex is one at all.
+    ///
+    /// # Safety
+    /// Strings are terminated; `mutex` is null or readable.
+    #[cold]
+    pub unsafe fn mutex_misuse(who: *const c_char, mutex: *const Kmutex, wrong: *const c_char) -> ! {
+        // SAFETY: the caller's promise.
+        let (who, mutex, wrong) = unsafe { (CStr::from_ptr(who), mutex.as_ref(), CStr::from_ptr(wrong)) };
+        match mutex {
+            Some(mutex) => mutex.misuse(who, wrong),
+            None => null(who, "mutex"),
+        }
+    }
+
+    /// The waits: 0, EWOULDBLOCK or EINTR. No ticks: for ever.
+    ///
+    /// # Safety
+    /// `who` is terminated; the others are null or made by cv_init and mutex_init.
+    pub unsafe fn wait(
+        who: *const c_char,
+        cv: *const Kcondvar,
+        mutex: *const Kmutex,
+        ticks: c_int,
+        interruptible: bool,
+    ) -> c_int {
+        // SAFETY: the caller's promise.
+        let (who, cv, mutex) = unsafe { (CStr::from_ptr(who), cv.as_ref(), mutex.as_ref()) };
+        let cv = cv.unwrap_or_else(|| null(who, "condition variable"));
+        let mutex = mutex.unwrap_or_else(|| null(who, "mutex"));
+        let deadline = match u64::try_from(ticks) {
+            Ok(0) => None,
+            Ok(ticks) => Some(clock::now() + ticks * TICK),
+            Err(_) => cv.misuse(who, format_args!("negative ticks: {ticks}; expected 0, for ever, or more")),
+        };
+        match cv.sleep(who, mutex, deadline, interruptible) {
+            Woken::LookAgain => 0,
+            Woken::TimedOut => libc::EWOULDBLOCK,
+            Woken::Interrupted => libc::EINTR,
+        }
+    }
+
+    /// Wakes at most `n`.
+    ///
+    /// # Safety
+    /// `who` is terminated; `cv` is null or made by cv_init.
+    pub unsafe fn wake(who: *const c_char, cv: *const Kcondvar, n: u32) {
+        // SAFETY: the caller's promise.
+        let (who, cv) = unsafe { (CStr::from_ptr(who), cv.as_ref()) };
+        cv.unwrap_or_else(|| null(who, "condition variable")).wake(who, n);
+    }
+
+    /// Whether somebody waits whom no wake was meant for.
+    ///
+    /// # Safety
+    /// `cv` was made by cv_init.
+    pub unsafe fn has_waiters(cv: *const Kcondvar) -> bool {
+        // SAFETY: the caller's promise.
+        let (inside, woken) = unsafe { &*cv }.inside();
+        inside > woken
+    }
+
+    /// Ends the program unless the condition is one, and nobody is inside (K3).
+    ///
+    /// # Safety
+    /// `who` is terminated; `cv` is null or made by cv_init.
+    pub unsafe fn check_idle(who: *const c_char, cv: *const Kcondvar) {
+        // SAFETY: the caller's promise.
+        let (who, cv) = unsafe { (CStr::from_ptr(who), cv.as_ref()) };
+        let cv = cv.unwrap_or_else(|| null(who, "condition variable"));
+        let (inside, woken) = cv.inside();
+        if !cv.is_valid() || inside != 0 {
+            cv.misuse(
+                who,
+                format_args!("{inside} waiters inside, {woken} of them woken but not back yet; expected none"),
+            );
+        }
+    }
+
+    #[cold]
+    fn null(who: &CStr, what: &str) -> ! {
+        diag::fatal(format_args!("{}: the {what} is NULL", who.to_string_lossy()))
+    }
+}

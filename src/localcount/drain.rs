@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Drain and trydrain: no more holds, wait for the old ones or tell that there are some.
+//!
+//! ```text
+//! drain:    guard = CLOSING
+//!           membarrier                          the cells are frozen (N3)
+//!           total += sum of the cells
+//!           guard = address of the total        (C2)
+//!           wait until total == 0
+//!           guard = DRAINED
+//! trydrain: membarrier                          earlier acquires are visible; the caller excludes later ones
+//!           sum of the cells == 0               -> guard = DRAINED, true
+//!           else false, and nothing was changed
+//! ```
+
+use super::misuse::Misuse;
+use super::state::{CLOSING, DRAINED, LocalCountState};
+use crate::diag::report;
+use crate::kmutex::{Kcondvar, Kmutex};
+use crate::park::{GaveUp, Patience};
+use crate::percpu::count::Cells;
+#[cfg(loom)]
+use crate::sys::plant::{self, Bug};
+use crate::sys::sync::Ordering;
+use crate::watchdog::Watchdog;
+use crate::{thread, xcall};
+
+/// Closes the cells of a count that the caller made `CLOSING`.
+fn close(state: &LocalCountState, cells: Cells) -> Result<(), Misuse> {
+    xcall::restart_sections();
+    let total = cells.add_to_total(state.counted.close());
+    if total < 0 {
+        return Err(Misuse::Negative { localcount: state.address(), total });
+    }
+    Ok(())
+}
+
+/// Ends all holding: waits under the interlock, which the caller holds, as long as `patience` says. After `Err(GaveUp)` the
+/// count drains still, and this may be called again.
+///
+/// # Safety
+/// `lc` is null, or initialised and readable until this returns; `cv` and `interlock` are null, or what every release of it gets.
+pub(crate) unsafe fn drain(
+    lc: *const LocalCountState,
+    cv: *const Kcondvar,
+    interlock: *const Kmutex,
+    patience: Patience,
+) -> Result<Result<(), GaveUp>, Misuse> {
+    // SAFETY: the caller's promise.
+    let state = unsafe { lc.as_ref() }.ok_or(Misuse::Null)?;
+    let localcount = state.address();
+    let cells = state.cells()?;
+    // SAFETY: the caller's promise.
+    let (Some(cv), Some(interlock)) = (unsafe { cv.as_ref() }, unsafe { interlock.as_ref() }) else {
+        return Err(Misuse::Interlock { localcount, interlock: interlock.addr() });
+    };
+    if !interlock.is_owned() {
+        return Err(Misuse::Interlock { localcount, interlock: std::ptr::from_ref(interlock).addr() });
+    }
+    // SeqCst: the first half of fence C (see `Counted::close`).
+    match state.counted.guard.compare_exchange(0, CLOSING, Ordering::SeqCst, Ordering::SeqCst) {
+        Ok(_) => {
+            interlock.exit(); // the membarrier is no reason to keep releases of other counts waiting
+            let closed = close(state, cells);
+            interlock.enter();
+            state.counted.guard.store(cells.total_address(), Ordering::SeqCst);
+            closed?;
+        }
+        Err(CLOSING) => return Err(Misuse::DrainedTwice { localcount }),
+        Err(DRAINED) => return Err(Misuse::Drained { localcount }),
+        Err(_) => {} // an earlier drain ran out of patience
+    }
+    let mut watchdog = Watchdog::new();
+    // Under the interlock, which every change of the total from here on is made under (C3).
+    while cells.total() != 0 {
+        if let Some(seconds) = watchdog.due() {
+            tell(state, cells, seconds);
+        }
+        if let Err(gave_up) = patience.judge(cv.wait(interlock, Some(patience.end(watchdog.next())))) {
+            return Ok(Err(gave_up));
+        }
+    }
+    state.counted.guard.store(DRAINED, Ordering::SeqCst);
+    Ok(Ok(()))
+}
+
+/// The same without an interlock: any number of threads may drain at once, and acquires that come too late are refused.
+///
+/// # Safety
+/// `lc` is null, or initialised and readable until this returns.
+pub(crate) unsafe fn drain_alone(lc: *const LocalCountState, patience: Patience) -> Result<Result<(), GaveUp>, Misuse> {
+    // SAFETY: the caller's promise.
+    let state = unsafe { lc.as_ref() }.ok_or(Misuse::Null)?;
+    let cells = state.cells()?;
+    // SeqCst: as in `drain`.
+    if state.counted.guard.compare_exchange(0, CLOSING, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+        #[cfg(loom)]
+        if plant::planted(Bug::SumShownLate) {
+            state.counted.guard.store(cells.total_address(), Ordering::SeqCst);
+        }
+        close(state, cells)?;
+        state.counted.guard.store(cells.total_address(), Ordering::SeqCst);
+        cells.moved().advance_and_wake_all(); // others who drain
+    }
+    let mut watchdog = Watchdog::new();
+    loop {
+        let seen = cells.moved().word(); // R3
+        match state.guard() {
+            DRAINED => return Ok(Ok(())),
+            CLOSING => {} // a total of 0 means nothing yet (C2)
+            _ if cells.total() == 0 => {
+                state.counted.guard.store(DRAINED, Ordering::SeqCst);
+                return Ok(Ok(()));
+            }
+            _ => {}
+        }
+        if let Some(seconds) = watchdog.due() {
+            tell(state, cells, seconds);
+        }
+        if let Err(gave_up) = patience.wait(cells.moved(), seen, watchdog.next()) {
+            return Ok(Err(gave_up));
+        }
+    }
+}
+
+#[cold]
+fn tell(state: &LocalCountState, cells: Cells, seconds: u64) {
+    report(format_args!(
+        "drain of localcount {:#x} has waited {seconds} s for {} reference(s){}",
+        state.address(),
+        cells.total(),
+        if thread::is_forked() {
+            "; this process was forked: what threads that did not come along had acquired is never released"
+        } else {
+            ""
+        }
+    ));
+}
+
+/// Drains if nobody holds the count; else changes nothing. The caller excludes acquires meanwhile.
+///
+/// # Safety
+/// `lc` is null, or initialised and readable until this returns.
+pub(crate) unsafe fn trydrain(lc: *const LocalCountState) -> Result<bool, Misuse> {
+    // SAFETY: the caller's promise.
+    let state = unsafe { lc.as_ref() }.ok_or(Misuse::Null)?;
+    let localcount = state.address();
+    state.cells()?;
+    match state.guard() {
+        0 => {}
+        DRAINED => return Err(Misuse::Drained { localcount }),
+        _ => return Err(Misuse::DrainedTwice { localcount }),
+    }
+    xcall::restart_sections();
+    // Every acquire has been counted, so the cells only fall from here on: what their values were one after the other is
+    // no less than what they are together afterwards, and that is no less than 0.
+    match state.counted.sum() {
+        0 => match state.counted.guard.compare_exchange(0, DRAINED, Ordering::SeqCst, Ordering::SeqCst) {
+            Ok(_) => Ok(true),
+            Err(_) => Err(Misuse::DrainedTwice { localcount }),
+        },
+        total if total < 0 => Err(Misuse::Negative { localcount, total }),
+        _ => Ok(false),
+    }
+}
+
+/// How many references there are, give or take those that move meanwhile.
+///
+/// # Safety
+/// `lc` is null, or initialised and readable until this returns.
+pub(crate) unsafe fn references(lc: *const LocalCountState) -> Result<u32, Misuse> {
+    // SAFETY: the caller's promise.
+    let state = unsafe { lc.as_ref() }.ok_or(Misuse::Null)?;
+    let cells = state.cells()?;
+    let now = match state.guard() {
+        0 => state.counted.sum(),
+        DRAINED => 0,
+        _ => cells.total(),
+    };
+    Ok(u32::try_from(now.max(0)).unwrap_or(u32::MAX))
+}

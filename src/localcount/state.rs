@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The structure, which is the caller's memory and part of the C ABI; its birth and end.
+
+use super::misuse::Misuse;
+use crate::percpu::count::{Cells, Counted};
+use crate::sys::errno::{ENOMEM, Errno};
+use crate::sys::sync::{AtomicU32, AtomicUsize, Ordering};
+use crate::thread;
+
+/// `struct localcount`.
+#[repr(C)]
+pub struct LocalCountState {
+    /// Its guard, `lc_totalp`:
+    ///
+    /// | value | meaning | who may change it to what |
+    /// |---|---|---|
+    /// | 0 | open: the cells count | drain: `CLOSING`; trydrain: `DRAINED` |
+    /// | `CLOSING` | the cells are being summed; releases go to the total | that drain: the total's address |
+    /// | an address | draining: the total counts | drain: `DRAINED` |
+    /// | `DRAINED` | nobody holds it; poison | init: 0 |
+    pub(crate) counted: Counted,
+    /// `lc_refcnt`: nothing of the library's uses it.
+    pub(crate) refcnt: AtomicU32,
+}
+
+pub(crate) const DRAINED: usize = 1;
+pub(crate) const CLOSING: usize = 2;
+
+#[cfg(not(loom))]
+const _: () = {
+    assert!(size_of::<LocalCountState>() == 24);
+    assert!(std::mem::offset_of!(LocalCountState, refcnt) == 16);
+};
+
+impl LocalCountState {
+    /// What cannot be used.
+    pub(crate) fn closed() -> Self {
+        LocalCountState {
+            counted: Counted { guard: AtomicUsize::new(DRAINED), cells: AtomicUsize::new(0) },
+            refcnt: AtomicU32::new(0),
+        }
+    }
+
+    pub(crate) fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    pub(crate) fn guard(&self) -> usize {
+        self.counted.guard.load(Ordering::SeqCst)
+    }
+
+    /// The cells of one that was not finished.
+    pub(crate) fn cells(&self) -> Result<Cells, Misuse> {
+        self.counted.cells().ok_or(Misuse::Finished { localcount: self.address() })
+    }
+}
+
+/// Makes a count of nothing; ENOMEM leaves one whose use is noticed.
+///
+/// # Safety
+/// `lc` is null or the caller's alone to write.
+pub(crate) unsafe fn init(lc: *mut LocalCountState) -> Result<Result<(), Errno>, Misuse> {
+    if lc.is_null() {
+        return Err(Misuse::Null);
+    }
+    // SAFETY: the caller's promise; what was there needs no drop.
+    let state = unsafe {
+        lc.write(LocalCountState::closed());
+        &*lc
+    };
+    // The system's own word for "no more keys" is not one that callers of init expect.
+    Ok(state.counted.open().and_then(|()| thread::prepare().map_err(|_| ENOMEM)).inspect_err(|_| {
+        state.counted.guard.store(DRAINED, Ordering::Relaxed);
+        // SAFETY: nobody knows of it.
+        unsafe { state.counted.free() }
+    }))
+}
+
+/// Ends a drained count.
+///
+/// # Safety
+/// `lc` is null or readable; nobody uses it any more.
+pub(crate) unsafe fn fini(lc: *const LocalCountState) -> Result<(), Misuse> {
+    // SAFETY: the caller's promise.
+    let state = unsafe { lc.as_ref() }.ok_or(Misuse::Null)?;
+    state.cells()?;
+    if state.guard() != DRAINED {
+        return Err(Misuse::NotDrained { localcount: state.address(), holds: state.counted.sum() });
+    }
+    // SAFETY: drained, so nobody holds it, and the guard sends everybody away from the cells.
+    unsafe { state.counted.free() };
+    Ok(())
+}

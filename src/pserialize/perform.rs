@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Waiting for read sections.
+//!
+//! ```text
+//! need = started + 1                            after a full fence that follows the caller's unpublishing (R22)
+//! loop
+//!     completed >= need                         -> done
+//!     lead: lock free? take it, and completed < need still
+//!         mine = ++started; new = ++grace
+//!         membarrier
+//!         words older than new: none            -> one membarrier in all
+//!         else waited = new; membarrier
+//!             loop
+//!                 seen = moved                  before the look (Z4)
+//!                 words older than new: none    -> leave
+//!                 sleep while moved == seen
+//!             waited = 0
+//!         completed = mine; unlock; wake all who follow
+//!     follow: seen = turned; look again; sleep while turned == seen
+//! ```
+
+use super::read::{self, PERIOD};
+use crate::diag::report;
+use crate::park::{Futex, GaveUp, Patience};
+#[cfg(loom)]
+use crate::sys::plant::{self, Bug};
+use crate::sys::sync::{AtomicU32, AtomicU64, Ordering, fence};
+use crate::sys::tls;
+use crate::watchdog::Watchdog;
+use crate::{thread, xcall};
+
+/// perform was called inside a read section: it would wait for its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Inside;
+
+/// What performers share.
+struct Periods {
+    /// Grace periods that began; counted before the sequence moves (R22). Changed by the leader alone.
+    started: AtomicU64,
+    /// The last that ended. Changed by the leader alone.
+    completed: AtomicU64,
+    /// | value | meaning | who may change it to what |
+    /// |---|---|---|
+    /// | 0 | nobody leads | whoever needs a grace period: 1 |
+    /// | 1 | somebody leads | the leader, done or out of patience, or a fork: 0 |
+    leader: AtomicU32,
+    /// What the leader sleeps on: moved by sections that end.
+    moved: Futex,
+    /// What the others sleep on: moved by a leader that stops leading.
+    turned: Futex,
+}
+
+impl Periods {
+    #[cfg(not(loom))]
+    const fn new() -> Self {
+        Periods {
+            started: AtomicU64::new(0),
+            completed: AtomicU64::new(0),
+            leader: AtomicU32::new(0),
+            moved: Futex::new(),
+            turned: Futex::new(),
+        }
+    }
+
+    #[cfg(loom)]
+    fn new() -> Self {
+        Periods {
+            started: AtomicU64::new(0),
+            completed: AtomicU64::new(0),
+            leader: AtomicU32::new(0),
+            moved: Futex::new(),
+            turned: Futex::new(),
+        }
+    }
+}
+
+#[cfg(not(loom))]
+static PERIODS: Periods = Periods::new();
+#[cfg(loom)]
+loom::lazy_static! { static ref PERIODS: Periods = Periods::new(); }
+
+/// A section that showed `word` has ended while somebody waits. Only the waiter's own readers wake it; others would at every
+/// section's end.
+pub(super) fn wake(word: u64) {
+    #[cfg(loom)]
+    if plant::planted(Bug::SilentExit) {
+        return;
+    }
+    if is_older(word, tls::waited().load(Ordering::SeqCst)) {
+        PERIODS.moved.advance_and_wake_all();
+    }
+}
+
+/// Whether a reader that shows `word` may have entered before the sequence became `new`.
+fn is_older(word: u64, new: u64) -> bool {
+    word != 0 && word / PERIOD < new / PERIOD
+}
+
+/// Waits, as long as `patience` says, until every read section has ended that was open when this was called.
+pub(crate) fn perform(patience: Patience) -> Result<Result<(), GaveUp>, Inside> {
+    if read::is_inside() {
+        return Err(Inside);
+    }
+    // Two whose records were readied by different threads; without memory for that the fork handler is missing, no more.
+    thread::on_fork(in_child);
+    let _ = thread::prepare();
+    // R22: the caller's unpublishing before the look at what has started.
+    fence(Ordering::SeqCst);
+    let need = PERIODS.started.load(Ordering::SeqCst) + 1;
+    #[cfg(loom)]
+    let need = if plant::planted(Bug::JoinsUnderWay) { need - 1 } else { need };
+    let mut watchdog = Watchdog::new();
+    loop {
+        let seen = PERIODS.turned.word(); // R3
+        if PERIODS.completed.load(Ordering::SeqCst) >= need {
+            return Ok(Ok(()));
+        }
+        if PERIODS.leader.compare_exchange(0, 1, Ordering::SeqCst, Ordering::Relaxed).is_ok() {
+            let led = match PERIODS.completed.load(Ordering::SeqCst) >= need {
+                true => Ok(()),
+                false => lead(patience, &mut watchdog),
+            };
+            PERIODS.leader.store(0, Ordering::SeqCst);
+            PERIODS.turned.advance_and_wake_all();
+            return Ok(led);
+        }
+        if let Some(seconds) = watchdog.due() {
+            report(format_args!("pserialize_perform has waited {seconds} s for another that is under way"));
+        }
+        if let Err(gave_up) = patience.wait(&PERIODS.turned, seen, watchdog.next()) {
+            return Ok(Err(gave_up));
+        }
+    }
+}
+
+/// One grace period, by the one thread that leads.
+fn lead(patience: Patience, watchdog: &mut Watchdog) -> Result<(), GaveUp> {
+    let mine = PERIODS.started.fetch_add(1, Ordering::SeqCst) + 1;
+    let new = tls::grace().fetch_add(PERIOD, Ordering::SeqCst) + PERIOD;
+    // Z2. Fence E: unpublishing and the sequence, this membarrier, then the look; the partner is a reader, whose store of its word
+    // is visible here, or whose loads come later and find what they may.
+    xcall::restart_sections();
+    if older(new) {
+        wait(new, patience, watchdog)?;
+    }
+    PERIODS.completed.store(mine, Ordering::SeqCst);
+    Ok(())
+}
+
+fn older(new: u64) -> bool {
+    thread::records().any(|record| is_older(record.reading.load(Ordering::SeqCst), new))
+}
+
+fn wait(new: u64, patience: Patience, watchdog: &mut Watchdog) -> Result<(), GaveUp> {
+    tls::waited().store(new, Ordering::SeqCst);
+    xcall::restart_sections(); // Z4
+    let answer = loop {
+        let seen = PERIODS.moved.word();
+        if !older(new) {
+            break Ok(());
+        }
+        if let Some(seconds) = watchdog.due() {
+            tell(new, seconds);
+        }
+        if let Err(gave_up) = patience.wait(&PERIODS.moved, seen, watchdog.next()) {
+            break Err(gave_up);
+        }
+    };
+    tls::waited().store(0, Ordering::SeqCst);
+    answer
+}
+
+/// Readers that a report names.
+const SHOWN: usize = 16;
+
+#[cold]
+fn tell(new: u64, seconds: u64) {
+    report(format_args!("pserialize_perform has waited {seconds} s for read sections of:"));
+    let mut readers = thread::records()
+        .filter(|record| is_older(record.reading.load(Ordering::SeqCst), new))
+        .map(thread::Record::who);
+    for (tid, ended) in readers.by_ref().take(SHOWN) {
+        match ended {
+            false => report(format_args!("  thread {tid}")),
+            true => report(format_args!("  thread {tid}, which ended inside: for ever")),
+        }
+    }
+    match readers.count() {
+        0 => {}
+        more => report(format_args!("  and {more} more")),
+    }
+}
+
+/// In a forked child nobody leads or waits, unless it is this very thread, whose handler forked; it goes on afterwards.
+fn in_child(_: u64) {
+    PERIODS.leader.store(0, Ordering::SeqCst);
+    tls::waited().store(0, Ordering::SeqCst);
+}
