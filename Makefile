@@ -6,7 +6,7 @@ STAGE = build/stage
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help demo test test-layers test-rust test-loom test-library test-readme test-c test-models verify bench install \
+.PHONY: help demo test test-layers test-rust test-loom test-library test-readme test-examples test-c test-models verify bench install \
 	stage setup setup-test setup-verify doctor headers fmt lint clean
 
 help: ## this list
@@ -15,7 +15,7 @@ help: ## this list
 demo: stage ## build, install under build/stage, and run the routing example for three seconds
 	scripts/demo.sh $(STAGE) -s 3
 
-test: setup-test test-layers test-rust test-loom test-library test-readme test-c test-models ## everything that should pass before a commit
+test: setup-test test-layers test-rust test-loom test-library test-readme test-examples test-c test-models ## everything that should pass before a commit
 
 test-rust:
 	cargo test --workspace
@@ -31,13 +31,15 @@ test-loom:
 
 test-library: stage
 	scripts/check-library.sh $(STAGE)
-	scripts/readme.sh $(STAGE)
 
 test-c: stage
 	c-tests/run.sh $(STAGE)
 
 test-readme: stage
 	scripts/readme.sh $(STAGE)
+
+test-examples: stage
+	scripts/examples.sh $(STAGE)
 
 test-models:
 	models/check.sh small
