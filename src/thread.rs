@@ -58,9 +58,32 @@ loom::lazy_static! { static ref BORN: AtomicU64 = AtomicU64::new(0); }
 /// The key whose destructor returns records, plus one; 0 before it is made.
 static KEY: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
 
-/// Readies what a thread's end and a fork need. Called where sleeping is allowed, before any thread needs a record.
+static READY: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+static FORK_SEEN_TO: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+/// When the library is loaded: read sections may be all that a program uses before it forks, and they may be entered in signal
+/// handlers, where no fork handler can be registered.
+#[cfg(not(any(loom, miri)))]
+#[used]
+#[unsafe(link_section = ".init_array")]
+static AT_LOAD: extern "C" fn() = {
+    extern "C" fn at_load() {
+        let _ = see_to_forks(); // or `prepare` does
+    }
+    at_load
+};
+
+fn see_to_forks() -> Result<(), errno::Errno> {
+    if !FORK_SEEN_TO.load(Ordering::Acquire) {
+        // Twice registered is harmless, not registered is not: before the flag.
+        fork::in_child(in_child)?;
+        FORK_SEEN_TO.store(true, Ordering::Release);
+    }
+    Ok(())
+}
+
+/// Readies what a thread's end and a fork need. Called where sleeping is allowed.
 pub(crate) fn prepare() -> Result<(), errno::Errno> {
-    static READY: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
     if READY.load(Ordering::Acquire) {
         return Ok(());
     }
@@ -72,8 +95,7 @@ pub(crate) fn prepare() -> Result<(), errno::Errno> {
         unsafe { RECORDS.give(first) };
     }
     key().ok_or(errno::ENOMEM)?;
-    // Twice registered is harmless, not registered is not: before the flag says that all is ready.
-    fork::in_child(in_child)?;
+    see_to_forks()?;
     READY.store(true, Ordering::Release);
     Ok(())
 }
@@ -81,7 +103,11 @@ pub(crate) fn prepare() -> Result<(), errno::Errno> {
 /// The calling thread's record; takes one at the first use. No lock, no malloc: also in signal handlers (R13).
 pub(crate) fn record() -> &'static Record {
     number();
-    record_if_any().unwrap_or_else(|| fatal(format_args!("a thread's record vanished under it")))
+    record_if_any().unwrap_or_else(|| {
+        // A handler at the thread's end, between the two stores of `at_exit`: one more record, which the end then finds.
+        introduce();
+        record_if_any().unwrap_or_else(|| fatal(format_args!("a thread's record vanished under it")))
+    })
 }
 
 /// The calling thread's record if it has one.
