@@ -8,6 +8,7 @@
 #include <psref/base.h>
 #include <psref/device_gate.h>
 #include <psref/localcount.h>
+#include <psref/objpool.h>
 #include <psref/pserialize.h>
 #include <psref/psref.h>
 

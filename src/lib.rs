@@ -8,6 +8,7 @@ pub mod gate;
 #[cfg(not(loom))]
 pub mod kmutex;
 pub mod localcount;
+pub mod objpool;
 mod park;
 #[doc(hidden)]
 pub mod percpu;
@@ -23,6 +24,7 @@ mod xcall;
 
 pub use gate::{Closed, Gate, Pass, Refusal};
 pub use localcount::{CountGuard, LocalCount};
+pub use objpool::{ObjPool, Pooled};
 pub use park::{Draining, GaveUp, Patience};
 pub use pserialize::{InReadSection, Pserialize, ReadSection};
 pub use psref::{Class, Guard, Misuse, Target};

@@ -112,6 +112,14 @@ pub enum Site {
     SlowCountCommit,
     ReadSequence,
     ReadEnded,
+    PopGuarded,
+    PopCommit,
+    PushGuarded,
+    PushCommit,
+    BulkPopGuarded,
+    BulkPopCommit,
+    BulkPushGuarded,
+    BulkPushCommit,
 }
 
 /// Sections stop at `site` until the gate opens.

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Magazines on x86-64: the guarded push and pop that Rust calls, of as many objects at once as there are. Rules S1-S5 of
+//! [`section`](super::section) hold here too; copying in a loop is no call, and what it writes before the commit is seen by nobody.
+
+use super::objpool_entry::{COUNT, ENTRIES};
+
+/// How a bulk operation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moved {
+    /// So many objects; 0: the magazine is empty, or full.
+    Some(usize),
+    /// The magazine is being recalled.
+    Guarded,
+    /// The thread has no rseq, or its CPU no stripe.
+    NoCpu,
+    /// Restarted before the commit.
+    Aborted,
+}
+
+const GUARDED: usize = usize::MAX;
+const NO_CPU: usize = usize::MAX - 1;
+const ABORTED: usize = usize::MAX - 2;
+
+fn moved(answer: usize) -> Moved {
+    match answer {
+        GUARDED => Moved::Guarded,
+        NO_CPU => Moved::NoCpu,
+        ABORTED => Moved::Aborted,
+        n => Moved::Some(n),
+    }
+}
+
+/// Takes up to `room` objects, the last pushed first.
+///
+/// ```text
+/// cpu = cpu_id; if cpu >= limit -> NoCpu
+/// m = magazine[cpu]; if m.guard != open -> Guarded
+/// n = min(m.count, room)
+/// out[0..n] = m.entries[count - 1], [count - 2], ...
+/// m.count = count - n                                  <- commit
+/// ```
+///
+/// # Safety
+/// `magazine` is the address in stripe 0 of one that every stripe has; `out` has room.
+pub(crate) unsafe fn pop(magazine: usize, out: *mut usize, room: usize) -> Moved {
+    // SAFETY: the caller's promises are this function's.
+    moved(unsafe { pop_section(magazine, out, room) })
+}
+
+/// Gives up to `given` objects, as many as there is room for below `capacity`.
+///
+/// ```text
+/// cpu = cpu_id; if cpu >= limit -> NoCpu
+/// m = magazine[cpu]; if m.guard != open -> Guarded
+/// n = min(capacity - m.count, given)
+/// m.entries[count], [count + 1], ... = objects[0..n]
+/// m.count = count + n                                  <- commit
+/// ```
+///
+/// # Safety
+/// As of [`pop`]; `objects` can be read, and `capacity` is what the magazine has room for.
+pub(crate) unsafe fn push(magazine: usize, objects: *const usize, given: usize, capacity: usize) -> Moved {
+    // SAFETY: the caller's promises are this function's.
+    moved(unsafe { push_section(magazine, objects, given, capacity) })
+}
+
+/// The CPU that the thread runs on, or ran on a moment ago; `None`: it has no rseq.
+pub(crate) fn cpu() -> Option<usize> {
+    let cpu: u32;
+    // SAFETY: reads the thread's rseq area, or the one that has no CPU.
+    unsafe {
+        core::arch::asm!(
+            "mov {o}, qword ptr [rip + __psref_rseq_offset]",
+            "mov {c:e}, dword ptr fs:[{o} + 4]",
+            o = out(reg) _, c = out(reg) cpu, options(nostack, readonly),
+        );
+    }
+    (cpu.cast_signed() >= 0).then_some(cpu as usize)
+}
+
+/// rdi magazine, rsi out, rdx room.
+#[unsafe(naked)]
+unsafe extern "C" fn pop_section(_: usize, _: *mut usize, _: usize) -> usize {
+    core::arch::naked_asm!(
+        ".cfi_startproc",
+        crate::__section_descriptor!("2"),
+        "mov r10, qword ptr [rip + __psref_rseq_offset]",
+        crate::__section_arm!("2", "r10", "rax"),
+        "mov eax, dword ptr fs:[r10 + 4]",
+        "cmp eax, dword ptr [rip + __psref_cpu_limit]",
+        "jae 63f",
+        "shl rax, {shift}",
+        "lea r8, [rdi + rax]",
+        "cmp dword ptr [r8], 0",
+        "jne 61f",
+        crate::__section_pause!("20"),
+        "mov r9d, dword ptr [r8 + {count}]",
+        "mov eax, r9d",
+        "cmp rdx, rax",
+        "cmovb rax, rdx",                        // n
+        "mov rcx, rax",
+        "mov r11, rsi",
+        "test rcx, rcx",
+        "jz 52f",
+        "51:",
+        "sub r9, 1",
+        "mov r10, qword ptr [r8 + 8*r9 + {entries}]",
+        "mov qword ptr [r11], r10",
+        "add r11, 8",
+        "sub rcx, 1",
+        "jnz 51b",
+        "52:",
+        crate::__section_pause!("21"),
+        "mov dword ptr [r8 + {count}], r9d",
+        "24:",
+        "ret",
+        "61:", "mov rax, {guarded}", "ret",
+        "63:", "mov rax, {no_cpu}", "ret",
+        crate::__section_abort!("2", "mov rax, -3\nret"),
+        ".cfi_endproc",
+        shift = const crate::sys::STRIPE_SHIFT,
+        count = const COUNT,
+        entries = const ENTRIES,
+        guarded = const GUARDED as i64,
+        no_cpu = const NO_CPU as i64,
+    )
+}
+
+const _: () = assert!(ABORTED as i64 == -3, "said in the abort handlers");
+
+/// rdi magazine, rsi objects, rdx given, rcx capacity.
+#[unsafe(naked)]
+unsafe extern "C" fn push_section(_: usize, _: *const usize, _: usize, _: usize) -> usize {
+    core::arch::naked_asm!(
+        ".cfi_startproc",
+        crate::__section_descriptor!("2"),
+        "mov r10, qword ptr [rip + __psref_rseq_offset]",
+        crate::__section_arm!("2", "r10", "rax"),
+        "mov eax, dword ptr fs:[r10 + 4]",
+        "cmp eax, dword ptr [rip + __psref_cpu_limit]",
+        "jae 63f",
+        "shl rax, {shift}",
+        "lea r8, [rdi + rax]",
+        "cmp dword ptr [r8], 0",
+        "jne 61f",
+        crate::__section_pause!("22"),
+        "mov r9d, dword ptr [r8 + {count}]",
+        "mov rax, rcx",
+        "sub rax, r9",                           // room; the count never passes the capacity
+        "cmp rdx, rax",
+        "cmovb rax, rdx",                        // n
+        "mov rdi, rax",
+        "test rdi, rdi",
+        "jz 52f",
+        "51:",
+        "mov r10, qword ptr [rsi]",
+        "mov qword ptr [r8 + 8*r9 + {entries}], r10",
+        "add r9, 1",
+        "add rsi, 8",
+        "sub rdi, 1",
+        "jnz 51b",
+        "52:",
+        crate::__section_pause!("23"),
+        "mov dword ptr [r8 + {count}], r9d",
+        "24:",
+        "ret",
+        "61:", "mov rax, {guarded}", "ret",
+        "63:", "mov rax, {no_cpu}", "ret",
+        crate::__section_abort!("2", "mov rax, -3\nret"),
+        ".cfi_endproc",
+        shift = const crate::sys::STRIPE_SHIFT,
+        count = const COUNT,
+        entries = const ENTRIES,
+        guarded = const GUARDED as i64,
+        no_cpu = const NO_CPU as i64,
+    )
+}
