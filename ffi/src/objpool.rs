@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `<psref/objpool.h>`: object pools, Linux's objpool.
 
-use ::psref::objpool::entry::{pop_slow, push_slow};
+use ::psref::objpool::entry::{pop_bulk_slow, pop_slow, push_bulk_slow, push_slow};
 use ::psref::objpool::raw::{self, HeadState, Statistics};
 use std::ffi::{c_int, c_uint, c_ulong, c_void};
 
@@ -137,9 +137,9 @@ pub unsafe extern "C" fn objpool_push(obj: *mut c_void, head: *mut objpool_head)
 /// # Safety
 /// As of objpool_pop(); `objs` has room for `n`.
 #[unsafe(no_mangle)]
+#[unsafe(naked)]
 pub unsafe extern "C" fn objpool_pop_bulk(head: *mut objpool_head, objs: *mut *mut c_void, n: usize) -> usize {
-    // SAFETY: the caller's promise.
-    unsafe { raw::pop_bulk(head.cast::<HeadState>(), objs, n) }
+    ::psref::__objpool_pop_bulk_body!(pop_bulk_slow)
 }
 
 /// Gives `n` objects back at once. An extension.
@@ -151,9 +151,9 @@ pub unsafe extern "C" fn objpool_pop_bulk(head: *mut objpool_head, objs: *mut *m
 /// # Safety
 /// As of objpool_push(), for each of them.
 #[unsafe(no_mangle)]
+#[unsafe(naked)]
 pub unsafe extern "C" fn objpool_push_bulk(objs: *const *mut c_void, n: usize, head: *mut objpool_head) -> c_int {
-    // SAFETY: the caller's promise.
-    unsafe { raw::push_bulk(objs, n, head.cast::<HeadState>()) }
+    ::psref::__objpool_push_bulk_body!(push_bulk_slow)
 }
 
 /// An object that was popped and is not given back, after objpool_fini(). The last one ends the pool.

@@ -5,7 +5,7 @@
 use super::layout::Layout;
 use super::raw;
 pub use super::state::{HeadState, Pool};
-pub use crate::percpu::magazine::{COUNT, ENTRIES, GUARD};
+pub use crate::percpu::magazine::{COUNT, ENTRIES, GUARD, LARGEST};
 pub use crate::sys::STRIPE_SHIFT;
 use std::ffi::{c_int, c_void};
 use std::mem::offset_of;
@@ -22,6 +22,8 @@ pub const POOL_AREA_BITS: usize = LAYOUT + offset_of!(Layout, area_bits);
 pub const POOL_FLAT: usize = LAYOUT + offset_of!(Layout, flat);
 pub const POOL_AREAS: usize = LAYOUT + offset_of!(Layout, areas);
 pub const POOL_AREA_MASK: usize = LAYOUT + offset_of!(Layout, area_mask);
+pub const POOL_PLAIN: usize = LAYOUT + offset_of!(Layout, plain);
+pub const POOL_ODD_BITS: usize = LAYOUT + offset_of!(Layout, odd_bits);
 pub const POOL_BOUNDS: usize = LAYOUT + offset_of!(Layout, bounds_at);
 
 /// Where the pop fast path goes whenever the case is not plain.
@@ -40,4 +42,22 @@ pub unsafe extern "C" fn pop_slow(head: *mut HeadState) -> *mut c_void {
 pub unsafe extern "C" fn push_slow(object: *mut c_void, head: *mut HeadState) -> c_int {
     // SAFETY: passed on.
     unsafe { raw::push_slowly(object, head) }
+}
+
+/// Where the bulk pop fast path goes whenever the case is not plain.
+///
+/// # Safety
+/// As of `objpool_pop_bulk`.
+pub unsafe extern "C" fn pop_bulk_slow(head: *mut HeadState, objects: *mut *mut c_void, n: usize) -> usize {
+    // SAFETY: passed on.
+    unsafe { raw::pop_bulk(head, objects, n) }
+}
+
+/// Where the bulk push fast path goes whenever the case is not plain.
+///
+/// # Safety
+/// As of `objpool_push_bulk`.
+pub unsafe extern "C" fn push_bulk_slow(objects: *const *mut c_void, n: usize, head: *mut HeadState) -> c_int {
+    // SAFETY: passed on.
+    unsafe { raw::push_bulk(objects, n, head) }
 }

@@ -26,6 +26,10 @@ pub(crate) struct Layout {
     pub(crate) areas: u64,
     /// The places in an area less one, and the bits above those of any place: what is no multiple of the stride stays too large.
     pub(crate) area_mask: u64,
+    /// `flat` times the even part of the stride: what a distance times `inverse` is less than, if it is a multiple of the odd part.
+    pub(crate) plain: u64,
+    /// The even part of the stride less one: the bits that are 0 then, if the distance is a multiple of that too.
+    pub(crate) odd_bits: u64,
     /// Objects of each area: address of the first of `bounds`.
     pub(crate) bounds_at: usize,
     bounds: Box<[u64]>,
@@ -117,6 +121,8 @@ impl Layout {
             flat: if one { objects as u64 } else { 0 },
             areas: if one { 0 } else { bounds.len() as u64 },
             area_mask: (slots - 1) | (u64::MAX.checked_shl(above.max(area_bits)).unwrap_or(0)),
+            plain: if one { (objects as u64) << stride.trailing_zeros() } else { 0 },
+            odd_bits: (1 << stride.trailing_zeros()) - 1,
             bounds_at: 0,
             bounds: bounds.into_boxed_slice(),
             before: before.into_boxed_slice(),

@@ -16,14 +16,15 @@ use crate::sys::errno;
 /// Gives objects back; refused, none of them is.
 pub(crate) fn push(pool: &Pool, objects: &[usize]) -> Result<(), Misuse> {
     let _errno = errno::Preserve::new();
-    for &at in objects {
-        let number = pool.layout.number(at).ok_or(Misuse::Foreign)?;
-        // One call that gives the same object twice is noticed at the second.
-        if let Some(states) = &pool.states
-            && !states.give(number, false)
-        {
-            return Err(Misuse::Twice { object: at });
-        }
+    // All are looked at before the first is given.
+    if objects.iter().any(|&at| pool.layout.number(at).is_none()) {
+        return Err(Misuse::Foreign);
+    }
+    if let Some(states) = &pool.states
+        && let Some(&object) =
+            objects.iter().find(|&&at| pool.layout.number(at).is_some_and(|number| !states.give(number, false)))
+    {
+        return Err(Misuse::Twice { object });
     }
     let mut rest = objects;
     while !rest.is_empty() && pool.limit != 0 {

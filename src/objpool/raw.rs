@@ -81,7 +81,7 @@ pub unsafe fn try_push(object: *mut c_void, head: *mut HeadState) -> Result<(), 
     push::push(pool, &[object.addr()])
 }
 
-/// `objpool_pop_bulk`: how many.
+/// `objpool_pop_bulk` without the fast path: how many.
 ///
 /// # Safety
 /// As of [`pop_slowly`]; `objects` has room for `n`.
@@ -96,7 +96,7 @@ pub unsafe fn pop_bulk(head: *mut HeadState, objects: *mut *mut c_void, n: usize
     }
 }
 
-/// `objpool_push_bulk`: 0, or -EINVAL and nothing was given.
+/// `objpool_push_bulk` without the fast path: 0, or -EINVAL and nothing was given.
 ///
 /// # Safety
 /// As of [`push_slowly`]; `objects` has `n`.

@@ -33,7 +33,7 @@ const STATISTICS: usize = 960;
 /// Counters of a CPU.
 pub(crate) const COUNTERS: usize = (BYTES - STATISTICS) / 8;
 /// Objects that a magazine can hold.
-pub(crate) const LARGEST: usize = 64;
+pub const LARGEST: usize = 64;
 const _: () = assert!(ENTRIES + 8 * LARGEST <= DEPOT);
 
 /// How often a section is tried before the thread is served without one (R11).

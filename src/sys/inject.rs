@@ -120,6 +120,10 @@ pub enum Site {
     BulkPopCommit,
     BulkPushGuarded,
     BulkPushCommit,
+    FastBulkPopGuarded,
+    FastBulkPopCommit,
+    FastBulkPushGuarded,
+    FastBulkPushCommit,
 }
 
 /// Sections stop at `site` until the gate opens.

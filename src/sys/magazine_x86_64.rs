@@ -30,13 +30,13 @@ fn moved(answer: usize) -> Moved {
     }
 }
 
-/// Takes up to `room` objects, the last pushed first.
+/// Takes up to `room` objects, the last pushed ones, in the order they were pushed in.
 ///
 /// ```text
 /// cpu = cpu_id; if cpu >= limit -> NoCpu
 /// m = magazine[cpu]; if m.guard != open -> Guarded
 /// n = min(m.count, room)
-/// out[0..n] = m.entries[count - 1], [count - 2], ...
+/// out[0..n] = m.entries[count - n..count]
 /// m.count = count - n                                  <- commit
 /// ```
 ///
@@ -53,7 +53,7 @@ pub(crate) unsafe fn pop(magazine: usize, out: *mut usize, room: usize) -> Moved
 /// cpu = cpu_id; if cpu >= limit -> NoCpu
 /// m = magazine[cpu]; if m.guard != open -> Guarded
 /// n = min(capacity - m.count, given)
-/// m.entries[count], [count + 1], ... = objects[0..n]
+/// m.entries[count..count + n] = objects[0..n]
 /// m.count = count + n                                  <- commit
 /// ```
 ///
@@ -98,17 +98,22 @@ unsafe extern "C" fn pop_section(_: usize, _: *mut usize, _: usize) -> usize {
         "mov eax, r9d",
         "cmp rdx, rax",
         "cmovb rax, rdx",                        // n
-        "mov rcx, rax",
-        "mov r11, rsi",
-        "test rcx, rcx",
+        "sub r9, rax",                           // what stays
+        "lea r11, [r8 + 8*r9 + {entries}]",
+        "lea rcx, [rax - 1]",
+        "test rax, rax",
         "jz 52f",
-        "51:",
-        "sub r9, 1",
-        "mov r10, qword ptr [r8 + 8*r9 + {entries}]",
-        "mov qword ptr [r11], r10",
-        "add r11, 8",
+        "51:",                                   // two at a time, from the last ones down
         "sub rcx, 1",
-        "jnz 51b",
+        "jl 53f",
+        "movups xmm0, xmmword ptr [r11 + 8*rcx]",
+        "movups xmmword ptr [rsi + 8*rcx], xmm0",
+        "sub rcx, 1",
+        "jge 51b",
+        "jmp 52f",
+        "53:",
+        "mov r10, qword ptr [r11]",
+        "mov qword ptr [rsi], r10",
         "52:",
         crate::__section_pause!("21"),
         "mov dword ptr [r8 + {count}], r9d",
@@ -149,16 +154,22 @@ unsafe extern "C" fn push_section(_: usize, _: *const usize, _: usize, _: usize)
         "sub rax, r9",                           // room; the count never passes the capacity
         "cmp rdx, rax",
         "cmovb rax, rdx",                        // n
-        "mov rdi, rax",
-        "test rdi, rdi",
+        "lea r11, [r8 + 8*r9 + {entries}]",
+        "add r9, rax",
+        "lea rcx, [rax - 1]",
+        "test rax, rax",
         "jz 52f",
         "51:",
+        "sub rcx, 1",
+        "jl 53f",
+        "movups xmm0, xmmword ptr [rsi + 8*rcx]",
+        "movups xmmword ptr [r11 + 8*rcx], xmm0",
+        "sub rcx, 1",
+        "jge 51b",
+        "jmp 52f",
+        "53:",
         "mov r10, qword ptr [rsi]",
-        "mov qword ptr [r8 + 8*r9 + {entries}], r10",
-        "add r9, 1",
-        "add rsi, 8",
-        "sub rdi, 1",
-        "jnz 51b",
+        "mov qword ptr [r11], r10",
         "52:",
         crate::__section_pause!("23"),
         "mov dword ptr [r8 + {count}], r9d",

@@ -39,6 +39,9 @@ mod count_entry;
 #[path = "magazine_x86_64.rs"]
 pub(crate) mod magazine;
 #[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
+#[path = "objpool_bulk_x86_64.rs"]
+mod objpool_bulk;
+#[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
 #[path = "objpool_entry_x86_64.rs"]
 pub(crate) mod objpool_entry;
 #[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
