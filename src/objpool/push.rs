@@ -4,14 +4,15 @@
 //! ```text
 //! no object of the pool           -> refused
 //! own magazine full               -> half of it goes to the depots of the objects' homes; again
-//! no magazine for this thread now -> the object's home depot
+//! no magazine for this thread now -> the object's home depot; where it is being recalled, help with that
 //! ```
 
 use super::Misuse;
 use super::pop::cpu_here;
 use super::state::{Counter, Pool};
-use crate::percpu::magazine::LARGEST;
+use crate::percpu::magazine::{LARGEST, Recalled};
 use crate::sys::errno;
+use crate::xcall;
 
 /// Gives objects back; refused, none of them is.
 pub(crate) fn push(pool: &Pool, objects: &[usize]) -> Result<(), Misuse> {
@@ -29,7 +30,10 @@ pub(crate) fn push(pool: &Pool, objects: &[usize]) -> Result<(), Misuse> {
     let mut rest = objects;
     while !rest.is_empty() && pool.limit != 0 {
         match pool.magazines.push(rest, pool.capacity as usize) {
-            None => break,
+            None => {
+                help_recall(pool);
+                break;
+            }
             Some(0) => {
                 let mut out = [0; LARGEST / 2];
                 let half = (pool.capacity as usize / 2).clamp(1, out.len());
@@ -41,6 +45,17 @@ pub(crate) fn push(pool: &Pool, objects: &[usize]) -> Result<(), Misuse> {
     }
     to_depots(pool, rest);
     Ok(())
+}
+
+/// A CPU whose threads only push would have its magazine closed for as long as others find objects elsewhere: each such push
+/// moves the recall on by an object.
+fn help_recall(pool: &Pool) {
+    let cpu = cpu_here();
+    if pool.magazines.is_recalled(cpu)
+        && let Recalled::Object(object) = pool.magazines.recall(cpu, xcall::restart_sections)
+    {
+        to_depots(pool, &[object]);
+    }
 }
 
 /// Each object to its home's depot; neighbours of one home go together.
