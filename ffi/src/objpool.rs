@@ -36,7 +36,7 @@ pub struct objpool_head {
     pub gfp: c_uint,
     /// Objects that were not dropped, and one for the pool itself.
     pub r#ref: u32,
-    /// Unused.
+    /// The library's.
     pub flags: c_ulong,
     /// The library's; NULL once the pool has ended.
     pub cpu_slots: *mut *mut objpool_slot,

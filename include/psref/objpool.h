@@ -40,7 +40,7 @@ struct objpool_head {
     unsigned int gfp;
     /** Objects that were not dropped, and one for the pool itself. */
     uint32_t ref;
-    /** Unused. */
+    /** The library's. */
     unsigned long flags;
     /** The library's; NULL once the pool has ended. */
     struct objpool_slot **cpu_slots;

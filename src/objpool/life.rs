@@ -3,7 +3,7 @@
 
 use super::Misuse;
 use super::depot::Depots;
-use super::layout::Layout;
+use super::layout::{Layout, room};
 use super::state::{HeadState, InitObject, Pool, Release};
 use super::strict::States;
 use super::{near, pop};
@@ -13,7 +13,7 @@ use crate::sys::backend::Backend;
 use crate::sys::errno::{ENOMEM, Errno};
 use crate::sys::sync::{AtomicU32, Ordering};
 use crate::thread;
-use std::ffi::{c_int, c_uint, c_void};
+use std::ffi::{c_int, c_uint, c_ulong, c_void};
 use std::ptr;
 
 /// Most objects of a pool.
@@ -21,6 +21,8 @@ pub const OBJECTS_MAX: c_int = 1 << 24;
 /// Largest object.
 pub const SIZE_MAX: c_int = 1 << 16;
 const EINVAL: Errno = Errno(libc::EINVAL);
+/// In a head's flags: fini was called.
+const FINISHED: c_ulong = 1;
 
 /// Why a pool was not made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +85,8 @@ pub(crate) unsafe fn init(
     if !(1..=OBJECTS_MAX).contains(&objects) || !(1..=SIZE_MAX).contains(&size) {
         return Err(NotMade::Refused(EINVAL));
     }
-    let pool = make(objects as usize, size as usize).map_err(NotMade::Refused)?;
+    // The kernel has more words for it: EAGAIN where memory is locked, EINVAL under some emulators.
+    let pool = make(objects as usize, size as usize).map_err(|_| NotMade::Refused(ENOMEM))?;
     if let Some(each) = each {
         for object in 0..objects as usize {
             let at: *mut c_void = ptr::with_exposed_provenance_mut(pool.layout.address(object));
@@ -114,9 +117,8 @@ pub(crate) unsafe fn init(
 
 fn make(objects: usize, size: usize) -> Result<Box<Pool>, Errno> {
     let facts = runtime::try_get()?;
-    // The system's own word for "no more keys" is not one that callers of init expect.
-    thread::prepare().map_err(|_| ENOMEM)?;
-    near::prepare();
+    thread::prepare()?;
+    near::prepare()?;
     let states = States::wanted(objects)?;
     let layout = Layout::new(objects, size)?;
     let depots = Depots::new(objects)?;
@@ -125,7 +127,7 @@ fn make(objects: usize, size: usize) -> Result<Box<Pool>, Errno> {
     let capacity = (objects / facts.cpus()).clamp(8, LARGEST);
     let sections = facts.backend() == Backend::Rseq && states.is_none();
     let limit = if sections { facts.cpus() } else { 0 };
-    Ok(Box::new(Pool {
+    boxed(Pool {
         magazines_at: magazines.base(),
         limit: u32::try_from(limit).unwrap_or(u32::MAX),
         capacity: capacity as u32,
@@ -133,7 +135,24 @@ fn make(objects: usize, size: usize) -> Result<Box<Pool>, Errno> {
         magazines,
         depots,
         states,
-    }))
+    })
+}
+
+/// `Box::new` that answers where there is no memory.
+fn boxed(pool: Pool) -> Result<Box<Pool>, Errno> {
+    let magazines = pool.magazines;
+    let mut one = match room(1) {
+        Ok(one) => one,
+        Err(e) => {
+            // SAFETY: nobody knows of the pool.
+            unsafe { magazines.free() };
+            return Err(e);
+        }
+    };
+    one.push(pool);
+    let one: *mut [Pool] = Box::into_raw(one.into_boxed_slice());
+    // SAFETY: one pool, which has the layout of a slice of one.
+    Ok(unsafe { Box::from_raw(one.cast()) })
 }
 
 /// # Safety
@@ -171,15 +190,22 @@ pub(crate) unsafe fn free(head: *mut HeadState) {
 /// `head` is null, or was given to `init`; nobody pops or pushes any more.
 pub(crate) unsafe fn fini(head: *mut HeadState) {
     // SAFETY: the caller's promise.
-    let Some(state) = (unsafe { head.as_ref() }) else { return };
+    let Some(state) = (unsafe { head.as_mut() }) else { return };
     // SAFETY: the caller's promise.
     let Some(pool) = (unsafe { state.pool() }) else { return };
+    if state.flags & FINISHED != 0 {
+        return; // the pool's own reference is given back already
+    }
+    state.flags |= FINISHED;
     let mut out = [0; LARGEST];
     let mut gone = 1;
     loop {
         match pop::pop(pool, &mut out) {
             0 => break,
-            n => gone += n as u32,
+            n => {
+                pool.forget(&out[..n]);
+                gone += n as u32;
+            }
         }
     }
     // AcqRel: what droppers did before; and only the last one ends the pool.

@@ -3,6 +3,7 @@
 //! allocate.
 
 use crate::percpu::runtime;
+use crate::sys::errno::{ENOMEM, Errno};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 struct Orders {
@@ -15,11 +16,14 @@ struct Orders {
 static ORDERS: AtomicPtr<Orders> = AtomicPtr::new(std::ptr::null_mut());
 
 /// Makes the orders. May sleep; before the first pop.
-pub(super) fn prepare() {
+pub(super) fn prepare() -> Result<(), Errno> {
     if !ORDERS.load(Ordering::Acquire).is_null() {
-        return;
+        return Ok(());
     }
     let facts = runtime::get();
+    // More than the orders take, a node and a CPU: what is called below ends the program where there is no memory.
+    let enough = (4 << 10) + 64 * facts.cpus() * (1 + facts.topology().nodes_near(0).len());
+    Vec::<u8>::new().try_reserve_exact(enough).map_err(|_| ENOMEM)?;
     let mut nodes: Vec<Option<u32>> = Vec::new();
     let mut orders: Vec<Box<[u32]>> = Vec::new();
     let mut of_cpu = Vec::with_capacity(facts.cpus());
@@ -43,6 +47,7 @@ pub(super) fn prepare() {
         // SAFETY: nobody knows of ours.
         drop(unsafe { Box::from_raw(ours) });
     }
+    Ok(())
 }
 
 /// An iteration over all CPUs.

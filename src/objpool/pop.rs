@@ -39,7 +39,12 @@ pub(crate) fn pop(pool: &Pool, out: &mut [usize]) -> usize {
             n += pool.magazines.pop(&mut out[n..]).unwrap_or(0);
         }
         if n < out.len() {
-            let Some(object) = slowly(pool) else { break };
+            let Some(object) = slowly(pool) else {
+                if n == 0 {
+                    pool.tell(cpu_here(), Counter::Failures);
+                }
+                break;
+            };
             out[n] = object;
             n += 1;
         }
@@ -86,7 +91,6 @@ fn slowly(pool: &Pool) -> Option<usize> {
             return Some(object);
         }
     }
-    pool.tell(cpu, Counter::Failures);
     None
 }
 

@@ -28,7 +28,7 @@ pub struct HeadState {
     pub gfp: c_uint,
     /// Objects that are not dropped, and one for the pool itself.
     pub refs: AtomicU32,
-    /// Nothing of the library's uses it.
+    /// 1 once fini was called.
     pub flags: c_ulong,
     /// The pool; null where there is none (any more).
     pub pool: *mut Pool,
@@ -78,6 +78,13 @@ impl Pool {
     /// Counts. Relaxed: a number for people.
     pub(crate) fn tell(&self, cpu: usize, what: Counter) {
         self.counter(cpu, what).fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Objects that fini popped: nobody has them, and nobody may drop them.
+    pub(crate) fn forget(&self, objects: &[usize]) {
+        if let Some(states) = &self.states {
+            objects.iter().filter_map(|&at| self.layout.number(at)).for_each(|object| states.forget(object));
+        }
     }
 
     pub(crate) fn counter(&self, cpu: usize, what: Counter) -> &'static AtomicU64 {

@@ -9,14 +9,14 @@ use crate::sys::sync::{AtomicU8, Ordering};
 /// | value | meaning | who may change it to what |
 /// |---|---|---|
 /// | 0 | in the pool | pop: 1 |
-/// | 1 | somebody has it | push: 0; drop: 2 |
+/// | 1 | somebody has it, or fini is about to forget it | push: 0; drop, fini: 2 |
 /// | 2 | dropped for good | |
 pub(crate) struct States(Box<[AtomicU8]>);
 
 impl States {
     /// For a pool that is made now: `PSREF_STRICT=1` asks for them.
     pub(crate) fn wanted(objects: usize) -> Result<Option<States>, Errno> {
-        if process::environment(c"PSREF_STRICT").as_deref() != Some("1") {
+        if !process::environment_is(c"PSREF_STRICT", c"1") {
             return Ok(None);
         }
         let mut states = room(objects)?;
@@ -27,6 +27,11 @@ impl States {
     /// An object that a pop found; before anybody gets it.
     pub(crate) fn take(&self, object: usize) {
         self.0[object].store(1, Ordering::Relaxed);
+    }
+
+    /// An object that fini popped.
+    pub(crate) fn forget(&self, object: usize) {
+        self.0[object].store(2, Ordering::Relaxed);
     }
 
     /// An object that is given back, or dropped; false: nobody had it.
