@@ -7,7 +7,7 @@
 
 use psref::{CountGuard, Gate, LocalCount, Patience, Pserialize, ReadSection};
 use std::cell::UnsafeCell;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, RwLock};
 use std::thread;
 
@@ -47,7 +47,7 @@ impl Drop for Plain {
 
 const READERS: usize = if cfg!(miri) { 2 } else { 4 };
 
-/// Of each reader: `PSREF_STRESS_TURNS`, or what is over in a second or two.
+/// Of each reader, at least: `PSREF_STRESS_TURNS`, or what is over in a second or two.
 fn turns() -> usize {
     let told = std::env::var("PSREF_STRESS_TURNS").ok().map(|turns| turns.parse().expect("a number"));
     told.unwrap_or(if cfg!(miri) {
@@ -59,24 +59,25 @@ fn turns() -> usize {
     })
 }
 
-/// Readers work their turns while a destroyer goes round until they are done; `between` is done again and again until then, for
-/// what readers leave to others. Answers how often the destroyer went round.
+/// As often the destroyer goes round, however fast the readers are.
+const ROUNDS: u64 = if cfg!(miri) { 3 } else { 100 };
+
+/// Readers work their turns, and on until the destroyer has gone round often enough; `between` is done again and again until
+/// all are done, for what readers leave to others. Answers how often the destroyer went round.
 fn storm(read: impl Fn(usize) + Sync, mut destroy: impl FnMut(u64) + Send, mut between: impl FnMut()) -> u64 {
-    let quiet = AtomicBool::new(false);
+    let (quiet, rounds) = (AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {
-        let (quiet, read) = (&quiet, &read);
+        let (quiet, rounds, read) = (&quiet, &rounds, &read);
+        let turns = turns();
+        let go_on = move |turn| turn < turns || rounds.load(Ordering::Relaxed) < ROUNDS;
         let readers: Vec<_> =
-            (0..READERS).map(|_| scope.spawn(move || (0..turns()).for_each(|turn| read(turn)))).collect();
+            (0..READERS).map(|_| scope.spawn(move || (0..).take_while(|&turn| go_on(turn)).for_each(read))).collect();
         let destroyer = scope.spawn(move || {
-            // Once at least, however fast the readers are.
-            for round in 1.. {
-                destroy(round);
-                if quiet.load(Ordering::Relaxed) {
-                    return round;
-                }
+            while !quiet.load(Ordering::Relaxed) {
+                destroy(rounds.load(Ordering::Relaxed) + 1);
+                rounds.fetch_add(1, Ordering::Relaxed);
                 thread::yield_now();
             }
-            unreachable!()
         });
         for reader in readers {
             while !reader.is_finished() {
@@ -90,8 +91,9 @@ fn storm(read: impl Fn(usize) + Sync, mut destroy: impl FnMut(u64) + Send, mut b
             between();
             thread::yield_now();
         }
-        destroyer.join().unwrap()
-    })
+        destroyer.join().unwrap();
+    });
+    rounds.into_inner()
 }
 
 #[test]
@@ -106,7 +108,7 @@ fn nobody_reads_what_a_count_guarded() {
         guard.check();
         drop(guard);
         clone.check();
-        if turn % 8 == 0 {
+        if turn.is_multiple_of(8) {
             handed.lock().unwrap().push(clone);
         }
     };
@@ -157,11 +159,13 @@ fn nobody_reads_what_was_behind_a_gate() {
 fn nobody_reads_what_was_out_of_reach_before_a_perform() {
     let place = AtomicPtr::new(Box::into_raw(Box::new(Plain::new(0))));
     let psz = Pserialize::new().unwrap();
+    let sections = AtomicUsize::new(0);
     let read = |turn: usize| {
+        sections.fetch_add(1, Ordering::Relaxed);
         let outer = ReadSection::enter();
         // SAFETY: freed after a perform alone, which waits for this section.
         let found = unsafe { &*place.load(Ordering::Acquire) };
-        let inner = (turn % 3 == 0).then(ReadSection::enter);
+        let inner = (turn.is_multiple_of(3)).then(ReadSection::enter);
         found.check();
         drop(inner);
         found.check();
@@ -174,7 +178,7 @@ fn nobody_reads_what_was_out_of_reach_before_a_perform() {
         drop(unsafe { Box::from_raw(old) });
     };
     let rounds = storm(read, destroy, || ());
-    eprintln!("{} sections, {rounds} performs", READERS * turns());
+    eprintln!("{} sections, {rounds} performs", sections.into_inner());
     // SAFETY: the threads are gone.
     drop(unsafe { Box::from_raw(place.into_inner()) });
 }
