@@ -69,8 +69,8 @@ impl fmt::Display for Misuse {
             Misuse::SealedTwice { device } => write!(f, "device {device:#x}: gate sealed already, expected one seal"),
             Misuse::InUse { device, inside } => write!(
                 f,
-                "device {device:#x}: detached with {inside} inside or waiting, expected none: device_gate_close and \
-                 device_gate_seal come first"
+                "device {device:#x}: detached with {inside} inside or waiting, expected none, and a sealed gate: device_gate_close \
+                 and device_gate_seal come first"
             ),
             Misuse::Negative { device, total } => {
                 write!(f, "device {device:#x}: {total} inside, expected 0 or more: more exits than entries")

@@ -107,7 +107,7 @@ pub(crate) fn perform(patience: Patience) -> Result<Result<(), GaveUp>, Inside> 
     if read::is_inside() {
         return Err(Inside);
     }
-    // Two whose records were readied by different threads; without memory for that the fork handler is missing, no more.
+    // Where there is no memory for it, the registration at the library's loading has to do.
     thread::on_fork(&IN_CHILD);
     let _ = thread::prepare();
     // R22: the caller's unpublishing before the look at what has started.
@@ -224,4 +224,7 @@ static IN_CHILD: fn(u64) = in_child;
 fn in_child(_: u64) {
     PERIODS.leader.store(0, Ordering::SeqCst);
     tls::waited().store(0, Ordering::SeqCst);
+    // It may be about to sleep on what it read before: for readers, or a leader, that did not come along.
+    PERIODS.moved.advance_and_wake_all();
+    PERIODS.turned.advance_and_wake_all();
 }

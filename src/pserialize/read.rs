@@ -91,5 +91,5 @@ pub(crate) fn exit() -> Result<(), Misuse> {
 
 /// Whether the calling thread is inside.
 pub(crate) fn is_inside() -> bool {
-    thread::record_if_any().is_some_and(|record| record.reading.load(Ordering::Relaxed) != 0)
+    thread::reading_if_any().is_some_and(|word| word.load(Ordering::Relaxed) != 0)
 }
