@@ -68,7 +68,9 @@ static FORK_SEEN_TO: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBo
 #[unsafe(link_section = ".init_array")]
 static AT_LOAD: extern "C" fn() = {
     extern "C" fn at_load() {
+        tls::start();
         let _ = see_to_forks(); // or `prepare` does
+        let _ = key(); // while its number is low: glibc allocates for those past the 32nd where they are set
     }
     at_load
 };
@@ -115,6 +117,14 @@ pub(crate) fn record_if_any() -> Option<&'static Record> {
     let record = tls::with(|words| words.record.load(Ordering::Relaxed)).cast::<Record>();
     // SAFETY: T1: null, or a record, which is type-stable.
     unsafe { record.cast_const().as_ref() }
+}
+
+/// The calling thread's word of read sections if it has one: where the fast path writes, else its record's. They differ at
+/// the thread's end alone.
+pub(crate) fn reading_if_any() -> Option<&'static AtomicU64> {
+    let fast = tls::with(|words| words.reading.load(Ordering::Relaxed));
+    // SAFETY: null, or the word of a record, which is type-stable.
+    unsafe { fast.cast_const().as_ref() }.or_else(|| record_if_any().map(|record| &record.reading))
 }
 
 /// Every record ever made: those of threads that live, and free ones, whose words are 0.
@@ -194,9 +204,10 @@ fn key() -> Option<Key> {
     }
 }
 
-/// Once for each number, whoever comes: a fork in a handler at the thread's end may have been first.
-fn give(record: &'static Record) {
-    if record.number.swap(0, Ordering::Relaxed) != 0 {
+/// Once for each number, whoever comes: a fork in a handler at the thread's end may have been first, and the record be
+/// another's by now, under another number.
+fn give(record: &'static Record, number: u64) {
+    if number != 0 && record.number.compare_exchange(number, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
         // SAFETY: T1 ends here: no TLS word points to it any more, or will.
         unsafe { RECORDS.give(record) };
     }
@@ -204,17 +215,20 @@ fn give(record: &'static Record) {
 
 /// The key's destructor. A destructor of the program's that runs later and uses psref takes another record.
 unsafe extern "C" fn at_exit(record: *mut c_void) {
+    // SAFETY: the key's value is the record that `introduce` set; T1.
+    let record = unsafe { &*record.cast::<Record>() };
+    let number = record.number.load(Ordering::Relaxed); // before anybody else can be given the record
     tls::with(|words| {
-        words.reading.store(std::ptr::null_mut(), Ordering::Relaxed);
         // In this order: a handler in between uses the number it finds and takes no second record.
         words.record.store(std::ptr::null_mut(), Ordering::Relaxed);
         compiler_fence(Ordering::SeqCst);
         words.number.store(0, Ordering::Relaxed);
+        compiler_fence(Ordering::SeqCst);
+        // Last: as long as the record is there, a handler's first section puts it back (`read_fast`).
+        words.reading.store(std::ptr::null_mut(), Ordering::Relaxed);
     });
-    // SAFETY: the key's value is the record that `introduce` set; T1.
-    let record = unsafe { &*record.cast::<Record>() };
     if record.reading.load(Ordering::Relaxed) == 0 {
-        give(record);
+        give(record, number);
     } else {
         // Whoever waits for the section waits for ever, and reports; a record given away would let it go on.
         record.stuck.store(1, Ordering::Relaxed);
@@ -224,13 +238,13 @@ unsafe extern "C" fn at_exit(record: *mut c_void) {
 /// What families do in a forked child, in any order; they get the number of the one thread that came along, 0 if it has none.
 static IN_CHILD: [AtomicHook; 4] = [const { AtomicHook(std::sync::atomic::AtomicPtr::new(std::ptr::null_mut())) }; 4];
 
-/// A `fn(u64)`, or null.
-struct AtomicHook(std::sync::atomic::AtomicPtr<()>);
+/// A static's address, or null: that of a function is not one and the same at all times.
+struct AtomicHook(std::sync::atomic::AtomicPtr<fn(u64)>);
 
 /// Registers what a family does in a forked child, once however often it is called.
-pub(crate) fn on_fork(hook: fn(u64)) {
+pub(crate) fn on_fork(hook: &'static fn(u64)) {
+    let ours = std::ptr::from_ref(hook).cast_mut();
     for place in &IN_CHILD {
-        let ours = hook as *mut ();
         match place.0.compare_exchange(std::ptr::null_mut(), ours, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => return,
             Err(theirs) if theirs == ours => return,
@@ -249,13 +263,15 @@ pub(crate) fn is_forked() -> bool {
 
 /// Runs in every forked child before fork returns there (R15); harmless when run twice. One thread, nothing allocated.
 unsafe extern "C" fn in_child() {
-    FORKED.store(true, Ordering::Relaxed);
+    if READY.load(Ordering::Relaxed) || RECORDS.iter().next().is_some() {
+        FORKED.store(true, Ordering::Relaxed); // a daemon that forks before it uses psref has lost nothing
+    }
     let me = after_fork();
     for place in &IN_CHILD {
         let hook = place.0.load(Ordering::Acquire);
         if !hook.is_null() {
-            // SAFETY: what is not null was a `fn(u64)` in `on_fork`.
-            unsafe { std::mem::transmute::<*mut (), fn(u64)>(hook)(me) };
+            // SAFETY: what is not null was a static in `on_fork`.
+            unsafe { (*hook)(me) };
         }
     }
 }
@@ -272,9 +288,7 @@ fn after_fork() -> u64 {
         }
         record.reading.store(0, Ordering::Relaxed);
         record.stuck.store(0, Ordering::Relaxed);
-        if record.number.load(Ordering::Relaxed) != 0 {
-            give(record);
-        }
+        give(record, record.number.load(Ordering::Relaxed));
     }
     number
 }

@@ -128,10 +128,11 @@ pub(super) fn wait_for_all(
 fn tell(device: &DeviceState, gate: &GateState, cells: Cells, seconds: u64) {
     let name = gate.name();
     let text = &name[..name.iter().position(|&byte| byte == 0).unwrap_or(name.len())];
+    let text = text.utf8_chunks().next().map_or("", |chunk| chunk.valid());
     report(format_args!(
         "seal of device {:#x} (\"{}\") has waited {seconds} s for {} inside{}",
         device.address(),
-        std::str::from_utf8(text).unwrap_or("?"),
+        text,
         cells.total(),
         if thread::is_forked() { "; this process was forked: threads that did not come along never leave" } else { "" }
     ));

@@ -70,18 +70,41 @@ pub(crate) unsafe fn drain(
         Err(DRAINED) => return Err(Misuse::Drained { localcount }),
         Err(_) => {} // an earlier drain ran out of patience
     }
+    if state.refcnt.swap(1, Ordering::Relaxed) != 0 {
+        return Err(Misuse::DrainedTwice { localcount });
+    }
+    let waited = wait_under(state, cells, cv, interlock, patience);
+    state.refcnt.store(0, Ordering::Relaxed);
+    if let Ok(Ok(())) = waited {
+        state.counted.guard.store(DRAINED, Ordering::SeqCst);
+    }
+    waited
+}
+
+/// Under the interlock, which every change of the total is made under once it is complete (C3).
+fn wait_under(
+    state: &LocalCountState,
+    cells: Cells,
+    cv: &Kcondvar,
+    interlock: &Kmutex,
+    patience: Patience,
+) -> Result<Result<(), GaveUp>, Misuse> {
     let mut watchdog = Watchdog::new();
-    // Under the interlock, which every change of the total from here on is made under (C3).
-    while cells.total() != 0 {
-        if let Some(seconds) = watchdog.due() {
-            tell(state, cells, seconds);
+    loop {
+        match cells.total() {
+            0 => return Ok(Ok(())),
+            // A release too many after the sum.
+            total if total < 0 => return Err(Misuse::Negative { localcount: state.address(), total }),
+            _ => {}
         }
-        if let Err(gave_up) = patience.judge(cv.wait(interlock, Some(patience.end(watchdog.next())))) {
+        if let Some(seconds) = watchdog.due() {
+            interlock.exit(); // whoever reads the report may need it
+            tell(state, cells, seconds);
+            interlock.enter();
+        } else if let Err(gave_up) = patience.judge(cv.wait(interlock, Some(patience.end(watchdog.next())))) {
             return Ok(Err(gave_up));
         }
     }
-    state.counted.guard.store(DRAINED, Ordering::SeqCst);
-    Ok(Ok(()))
 }
 
 /// The same without an interlock: any number of threads may drain at once, and acquires that come too late are refused.
@@ -98,21 +121,33 @@ pub(crate) unsafe fn drain_alone(lc: *const LocalCountState, patience: Patience)
         if plant::planted(Bug::SumShownLate) {
             state.counted.guard.store(cells.total_address(), Ordering::SeqCst);
         }
-        close(state, cells)?;
+        let closed = close(state, cells);
         state.counted.guard.store(cells.total_address(), Ordering::SeqCst);
+        #[cfg(loom)]
+        if plant::planted(Bug::SilentClose) {
+            return wait_alone(state, cells, patience);
+        }
         cells.moved().advance_and_wake_all(); // others who drain
+        closed?;
     }
+    wait_alone(state, cells, patience)
+}
+
+fn wait_alone(state: &LocalCountState, cells: Cells, patience: Patience) -> Result<Result<(), GaveUp>, Misuse> {
     let mut watchdog = Watchdog::new();
     loop {
         let seen = cells.moved().word(); // R3
         match state.guard() {
             DRAINED => return Ok(Ok(())),
             CLOSING => {} // a total of 0 means nothing yet (C2)
-            _ if cells.total() == 0 => {
-                state.counted.guard.store(DRAINED, Ordering::SeqCst);
-                return Ok(Ok(()));
-            }
-            _ => {}
+            _ => match cells.total() {
+                0 => {
+                    state.counted.guard.store(DRAINED, Ordering::SeqCst);
+                    return Ok(Ok(()));
+                }
+                total if total < 0 => return Err(Misuse::Negative { localcount: state.address(), total }),
+                _ => {}
+            },
         }
         if let Some(seconds) = watchdog.due() {
             tell(state, cells, seconds);
@@ -152,8 +187,9 @@ pub(crate) unsafe fn trydrain(lc: *const LocalCountState) -> Result<bool, Misuse
         _ => return Err(Misuse::DrainedTwice { localcount }),
     }
     xcall::restart_sections();
-    // Every acquire has been counted, so the cells only fall from here on: what their values were one after the other is
-    // no less than what they are together afterwards, and that is no less than 0.
+    // Every acquire has been counted, so the cells only fall from here on, but for the last one, where what is held can be
+    // counted once more: what their values are one after the other is no less than what they are together at the last look,
+    // and that is no less than 0.
     match state.counted.sum() {
         0 => match state.counted.guard.compare_exchange(0, DRAINED, Ordering::SeqCst, Ordering::SeqCst) {
             Ok(_) => Ok(true),

@@ -48,10 +48,9 @@ impl<T> LocalCount<T> {
     /// # Errors
     /// ENOMEM: no memory for the cells; the value is dropped.
     pub fn new(value: T) -> Result<LocalCount<T>, Errno> {
-        let shared = Box::new(Shared { state: LocalCountState::closed(), value });
-        let state = (&raw const shared.state).cast_mut();
-        // SAFETY: nobody knows of it yet; its fields are atomics.
-        unsafe { raw::init(state)? };
+        let mut shared = Box::new(Shared { state: LocalCountState::closed(), value });
+        // SAFETY: nobody knows of it yet.
+        unsafe { raw::init(&raw mut shared.state)? };
         Ok(LocalCount { shared: NonNull::from(Box::leak(shared)) })
     }
 

@@ -19,7 +19,7 @@ pub struct LocalCountState {
     /// | an address | draining: the total counts | drain: `DRAINED` |
     /// | `DRAINED` | nobody holds it; poison | init: 0 |
     pub(crate) counted: Counted,
-    /// `lc_refcnt`: nothing of the library's uses it.
+    /// `lc_refcnt`, under the interlock: 1 while a drain waits there.
     pub(crate) refcnt: AtomicU32,
 }
 
@@ -83,9 +83,14 @@ pub(crate) unsafe fn init(lc: *mut LocalCountState) -> Result<Result<(), Errno>,
 pub(crate) unsafe fn fini(lc: *const LocalCountState) -> Result<(), Misuse> {
     // SAFETY: the caller's promise.
     let state = unsafe { lc.as_ref() }.ok_or(Misuse::Null)?;
-    state.cells()?;
-    if state.guard() != DRAINED {
-        return Err(Misuse::NotDrained { localcount: state.address(), holds: state.counted.sum() });
+    let cells = state.cells()?;
+    let holds = match state.guard() {
+        DRAINED => None,
+        0 => Some(state.counted.sum()),
+        _ => Some(cells.total()), // the cells are closed: what they hold means nothing (N4)
+    };
+    if let Some(holds) = holds {
+        return Err(Misuse::NotDrained { localcount: state.address(), holds });
     }
     // SAFETY: drained, so nobody holds it, and the guard sends everybody away from the cells.
     unsafe { state.counted.free() };

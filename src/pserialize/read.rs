@@ -5,6 +5,8 @@
 use super::perform;
 use crate::percpu::runtime;
 use crate::sys::backend::Backend;
+#[cfg(loom)]
+use crate::sys::plant::{self, Bug};
 use crate::sys::sync::{Ordering, fence};
 use crate::sys::{errno, tls};
 use crate::thread;
@@ -47,6 +49,11 @@ pub(crate) fn enter() -> Result<(), Misuse> {
     if word & DEPTH == DEPTH {
         return Err(Misuse::TooDeep);
     }
+    #[cfg(loom)]
+    if word != 0 && plant::planted(Bug::NestedRenews) {
+        record.reading.store(tls::grace().load(Ordering::Acquire) + (word & DEPTH), Ordering::Relaxed);
+        return Ok(());
+    }
     if word != 0 {
         record.reading.store(word + 1, Ordering::Relaxed);
         return Ok(());
@@ -84,5 +91,5 @@ pub(crate) fn exit() -> Result<(), Misuse> {
 
 /// Whether the calling thread is inside.
 pub(crate) fn is_inside() -> bool {
-    thread::record_if_any().is_some_and(|record| record.reading.load(Ordering::Relaxed) != 0)
+    thread::reading_if_any().is_some_and(|word| word.load(Ordering::Relaxed) != 0)
 }

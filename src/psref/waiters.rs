@@ -37,7 +37,7 @@ impl Waiters {
         word != 0 && (word & NAME == MANY || word & NAME == name(target))
     }
 
-    #[cfg(test)]
+    /// Whether any drain waits.
     pub(crate) fn any(&self) -> bool {
         self.0.load(Ordering::SeqCst) != 0
     }

@@ -96,6 +96,9 @@ pub(crate) mod tls {
         false
     }
 
+    #[cfg(not(any(loom, miri)))]
+    pub(crate) fn start() {}
+
     pub(crate) fn arm(_: Option<u32>) {}
 }
 

@@ -65,8 +65,9 @@ pub(crate) fn environment(name: &std::ffi::CStr) -> Option<String> {
 /// Writes a message to standard error, as far as that goes.
 pub(crate) fn complain(mut bytes: &[u8]) {
     while !bytes.is_empty() {
+        // Not write(3): that is a cancellation point, and a thread that ended there would never give its lead or its lock back.
         // SAFETY: the kernel reads our bytes.
-        match unsafe { libc::write(libc::STDERR_FILENO, bytes.as_ptr().cast(), bytes.len()) } {
+        match unsafe { libc::syscall(libc::SYS_write, libc::STDERR_FILENO, bytes.as_ptr(), bytes.len()) } {
             n if n > 0 => bytes = &bytes[n as usize..],
             -1 if errno::last() == Errno(libc::EINTR) => {}
             _ => return,

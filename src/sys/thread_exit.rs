@@ -17,8 +17,8 @@ impl Key {
         }
     }
 
-    /// Sets the calling thread's value. glibc allocates only for keys past the 32nd; keys are made at the first
-    /// `class_create`, when programs have few.
+    /// Sets the calling thread's value. glibc allocates only for keys past the 32nd; ours is made when the library is loaded,
+    /// when programs have few.
     pub(crate) fn set(self, value: *const libc::c_void) -> Result<(), Errno> {
         if cfg!(loom) {
             return Ok(()); // loom's threads share one of the system's, and their records outlive them

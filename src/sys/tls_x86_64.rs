@@ -10,8 +10,8 @@
 //! | 32 | an area in the shape of the kernel's `struct rseq` whose cpu_id is -1 |
 //!
 //! `__psref_rseq_offset` tells the sections where the rseq area is, from the thread pointer. Where the atomics back end was
-//! chosen it leads to the area above: a section sees "no CPU" and leaves by the test it makes anyway. It is set before any
-//! object exists that a section could be asked for. (A relocation could preset it; lld refuses that one in shared libraries.)
+//! chosen it leads to the area above: a section sees "no CPU" and leaves by the test it makes anyway. So it does from the time
+//! the library is loaded. (A relocation could preset it; lld refuses that one in shared libraries.)
 
 use std::arch::{asm, global_asm};
 use std::ffi::c_void;
@@ -150,6 +150,14 @@ pub(crate) fn has_rseq() -> bool {
         asm!("mov {c:e}, dword ptr fs:[{o} + 4]", o = in(reg) offset, c = out(reg) cpu, options(nostack, readonly))
     };
     cpu.cast_signed() >= 0
+}
+
+/// When the library is loaded: the sections find the area that has no CPU until [`arm`] says otherwise. A count that was never
+/// initialised is noticed then, before anything is written.
+pub(crate) fn start() {
+    if rseq_offset().load(Ordering::Relaxed) == 0 {
+        arm(None);
+    }
 }
 
 /// Tells the sections where to look: into the kernel's area, or with `None` into the one that has no CPU. `cpus`: ids from
