@@ -16,9 +16,11 @@ if [ "${1:-}" = --one ]; then
     case $rc,$line in
     0,*) got=ok ;;
     1,*'invalid end state'*) got=asleep ;;
-    1,*'holds[x]==0'* | 1,*'drained[x]'*) got=held ;;
-    1,*'freed[x]'*) got=freed ;;
-    1,*'inside['*) got=word ;;
+    1,*'holds[x]==0'* | 1,*'drained[x]'* | 1,*'(holds==0)'* | 1,*'(inside==0)'* | 1,*'!(drained)'*) got=held ;;
+    1,*'freed[x]'* | 1,*'!(freed'*) got=freed ;;
+    1,*'!(recycled)'*) got=recycled ;;
+    1,*'inside['* | 1,*'(mem[t]==found)'*) got=word ;;
+    1,*'(guard==1)'*) got=misuse ;;
     1,*'had[q]'*) got=report ;;
     1,*'h&&(x==1)'*) got=answer ;;
     1,*'mem[m]=='*) got=slot ;;
