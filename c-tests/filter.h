@@ -13,12 +13,12 @@
 #include <unistd.h>
 
 // 0, or -1 with errno.
-static inline int refuse(long call, int error)
+static inline int filter_call(long call, uint32_t answer)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)call, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)error),
+		BPF_STMT(BPF_RET | BPF_K, answer),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog program;
@@ -28,6 +28,17 @@ static inline int refuse(long call, int error)
 		return -1;
 	// For all threads of the process: those that began before the filter too.
 	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
+}
+
+static inline int refuse(long call, int error)
+{
+	return filter_call(call, SECCOMP_RET_ERRNO | (uint32_t)error);
+}
+
+// The call is not made; its caller gets SIGSYS instead, at that very place.
+static inline int trap(long call)
+{
+	return filter_call(call, SECCOMP_RET_TRAP);
 }
 
 #endif

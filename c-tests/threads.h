@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #define LOAD(place) __atomic_load_n(place, __ATOMIC_SEQ_CST)
@@ -24,6 +25,19 @@ static inline void nap(long microseconds)
 {
 	struct timespec t = { microseconds / 1000000, microseconds % 1000000 * 1000 };
 	nanosleep(&t, NULL);
+}
+
+// So many turns of nothing: a short delay that makes no system call.
+static inline void spin(uint64_t turns)
+{
+	while (turns-- > 0)
+		__asm__ volatile("");
+}
+
+// A wake-up that is lost must hang: nobody looks again by himself before the test is over.
+static inline void no_second_look(void)
+{
+	setenv("PSREF_DRAIN_WARN", "3600", 1);
 }
 
 // xorshift64*: the same sequence for the same seed, everywhere.
@@ -60,6 +74,23 @@ static inline void elsewhere(void *(*run)(void *), void *argument)
 static inline int thread_id(void)
 {
 	return (int)syscall(SYS_gettid);
+}
+
+// What the calling thread has computed so far, in seconds; sleep does not count.
+static inline double cpu_seconds(void)
+{
+	struct timespec used;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+	return (double)used.tv_sec + (double)used.tv_nsec * 1e-9;
+}
+
+static inline void handle_with(void (*handler)(int), int signal_number, int flags)
+{
+	struct sigaction action;
+	memset(&action, 0, sizeof action);
+	action.sa_handler = handler;
+	action.sa_flags = flags;
+	sigaction(signal_number, &action, NULL);
 }
 
 static inline void wait_until_set(const int *flag)
@@ -134,6 +165,43 @@ static inline long memory_kb(const char *line)
 	if (found == NULL)
 		FAIL("no %s in /proc/self/status", line);
 	return atol(found + strlen(line));
+}
+
+// What the process has, in kB, and what it may have more of after a while: malloc's and the kernel's own movements, less
+// than a leaked word a turn.
+struct footprint {
+	long resident, size;
+};
+
+enum { FOOTPRINT_SLACK_KB = 512 };
+
+static inline struct footprint footprint_now(void)
+{
+	memory_kb("VmRSS:"); // what looking itself touches is not counted
+	struct footprint now = { memory_kb("VmRSS:"), memory_kb("VmSize:") };
+	return now;
+}
+
+static inline void check_footprint(const char *of, unsigned turns, struct footprint before)
+{
+	struct footprint after = footprint_now();
+	test_note("%u %s: resident %+ld kB, address space %+ld kB", turns, of, after.resident - before.resident,
+		  after.size - before.size);
+	if (test_memory_is_ours()) {
+		CHECK(after.resident - before.resident <= FOOTPRINT_SLACK_KB);
+		CHECK(after.size - before.size <= FOOTPRINT_SLACK_KB);
+	}
+}
+
+// The process gets no more address space than it has, or again as much as it wants.
+static inline void limit_memory(bool limited)
+{
+	struct rlimit now;
+	if (limited && !test_memory_is_ours())
+		SKIP("limits on memory would hit what the test runs under");
+	CHECK_EQ(getrlimit(RLIMIT_AS, &now), 0);
+	now.rlim_cur = limited ? (rlim_t)memory_kb("VmSize:") * 1024 : now.rlim_max;
+	CHECK_EQ(setrlimit(RLIMIT_AS, &now), 0);
 }
 
 #endif

@@ -256,13 +256,22 @@ pub(crate) fn on_fork(hook: &'static fn(u64)) {
 
 static FORKED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
 
+static FORKS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+
+/// How many forks lie between this process and the one that loaded the library: marks of others are of threads that are not
+/// here.
+pub(crate) fn forks() -> u32 {
+    FORKS.load(Ordering::Relaxed)
+}
+
 /// Whether this process was forked by one that used psref: for reports of waits that may never end.
 pub(crate) fn is_forked() -> bool {
     FORKED.load(Ordering::Relaxed)
 }
 
-/// Runs in every forked child before fork returns there (R15); harmless when run twice. One thread, nothing allocated.
+/// Runs in every forked child before fork returns there (R15); harmless when run twice, which it is where it was registered twice. One thread, nothing allocated.
 unsafe extern "C" fn in_child() {
+    FORKS.fetch_add(1, Ordering::Relaxed);
     if READY.load(Ordering::Relaxed) || RECORDS.iter().next().is_some() {
         FORKED.store(true, Ordering::Relaxed); // a daemon that forks before it uses psref has lost nothing
     }

@@ -42,7 +42,7 @@ fn patience_of_the_environment() -> u64 {
     static READ: AtomicU64 = AtomicU64::new(0);
     match READ.load(Ordering::Relaxed) {
         0 => {
-            let seconds = process::environment(c"PSREF_DRAIN_WARN").and_then(|text| text.parse::<f64>().ok());
+            let seconds = process::environment(c"PSREF_DRAIN_WARN", |text| text.parse::<f64>().ok());
             let ns = (seconds.filter(|s| *s > 0.0).unwrap_or(10.0) * SECOND as f64) as u64;
             READ.store(ns.max(1), Ordering::Relaxed); // two who read at once read the same
             ns.max(1)

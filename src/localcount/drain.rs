@@ -70,7 +70,8 @@ pub(crate) unsafe fn drain(
         Err(DRAINED) => return Err(Misuse::Drained { localcount }),
         Err(_) => {} // an earlier drain ran out of patience
     }
-    if state.refcnt.swap(1, Ordering::Relaxed) != 0 {
+    let here = thread::forks().wrapping_add(1);
+    if state.refcnt.swap(here, Ordering::Relaxed) == here {
         return Err(Misuse::DrainedTwice { localcount });
     }
     let waited = wait_under(state, cells, cv, interlock, patience);

@@ -32,12 +32,15 @@ pub(crate) enum Wish {
 
 /// The environment's wish; an unknown word is told to the caller.
 pub(crate) fn wish() -> Result<Wish, String> {
-    match process::environment(c"PSREF_BACKEND").as_deref() {
-        None | Some("" | "auto") => Ok(Wish::Auto),
-        Some("rseq") => Ok(Wish::Only(Backend::Rseq)),
-        Some("atomic") => Ok(Wish::Only(Backend::Atomic)),
-        Some(other) => Err(other.to_owned()),
-    }
+    let wish = process::environment(c"PSREF_BACKEND", |text| {
+        Some(match text {
+            "" | "auto" => Ok(Wish::Auto),
+            "rseq" => Ok(Wish::Only(Backend::Rseq)),
+            "atomic" => Ok(Wish::Only(Backend::Atomic)),
+            other => Err(other.to_owned()),
+        })
+    });
+    wish.unwrap_or(Ok(Wish::Auto))
 }
 
 /// Whether sections can be used here, and why not. Registers the process for membarrier when they can.

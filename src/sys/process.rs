@@ -33,14 +33,15 @@ unsafe extern "C" {
     fn secure_getenv(name: *const libc::c_char) -> *mut libc::c_char;
 }
 
-/// An environment variable, unless the program runs with somebody else's rights.
+/// What `read` makes of an environment variable; `None` without it, and where the program runs with somebody else's rights. Needs
+/// no memory.
 #[cfg(not(miri))]
-pub(crate) fn environment(name: &std::ffi::CStr) -> Option<String> {
-    // SAFETY: a terminated name; the answer is copied at once. As for every reader of the environment, nobody may write
-    // it at the same time.
+pub(crate) fn environment<T>(name: &std::ffi::CStr, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    // SAFETY: a terminated name; the answer is read at once. As for every reader of the environment, nobody may write it at the
+    // same time.
     unsafe {
         let value = secure_getenv(name.as_ptr());
-        (!value.is_null()).then(|| std::ffi::CStr::from_ptr(value).to_string_lossy().into_owned())
+        if value.is_null() { None } else { read(std::ffi::CStr::from_ptr(value).to_str().ok()?) }
     }
 }
 
@@ -58,8 +59,8 @@ pub(crate) fn environment_is(name: &std::ffi::CStr, value: &std::ffi::CStr) -> b
 
 /// Miri has no `secure_getenv`, and nobody else's rights.
 #[cfg(miri)]
-pub(crate) fn environment(name: &std::ffi::CStr) -> Option<String> {
-    std::env::var(name.to_str().ok()?).ok()
+pub(crate) fn environment<T>(name: &std::ffi::CStr, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    read(&std::env::var(name.to_str().ok()?).ok()?)
 }
 
 /// Writes a message to standard error, as far as that goes.
