@@ -16,7 +16,7 @@ pub(crate) struct States(Box<[AtomicU8]>);
 impl States {
     /// For a pool that is made now: `PSREF_STRICT=1` asks for them.
     pub(crate) fn wanted(objects: usize) -> Result<Option<States>, Errno> {
-        if !process::environment_is(c"PSREF_STRICT", c"1") {
+        if process::environment(c"PSREF_STRICT", |text| (text == "1").then_some(())).is_none() {
             return Ok(None);
         }
         let mut states = room(objects)?;

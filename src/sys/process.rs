@@ -45,18 +45,6 @@ pub(crate) fn environment<T>(name: &std::ffi::CStr, read: impl FnOnce(&str) -> O
     }
 }
 
-/// Whether an environment variable has this value; needs no memory. Not where the program runs with somebody else's rights.
-pub(crate) fn environment_is(name: &std::ffi::CStr, value: &std::ffi::CStr) -> bool {
-    #[cfg(miri)]
-    return environment(name).is_some_and(|is| is.as_bytes() == value.to_bytes());
-    // SAFETY: terminated strings, compared at once; as above, nobody may write the environment at the same time.
-    #[cfg(not(miri))]
-    unsafe {
-        let is = secure_getenv(name.as_ptr());
-        !is.is_null() && std::ffi::CStr::from_ptr(is) == value
-    }
-}
-
 /// Miri has no `secure_getenv`, and nobody else's rights.
 #[cfg(miri)]
 pub(crate) fn environment<T>(name: &std::ffi::CStr, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
