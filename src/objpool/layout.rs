@@ -234,6 +234,30 @@ mod tests {
         }
     }
 
+    /// Touched by one thread on whatever CPU it runs, so first touch alone would put all of them on one node. On a machine
+    /// of one node there is little to see: scripts/verify-numa.sh runs this on emulated ones.
+    #[test]
+    #[cfg_attr(miri, ignore = "asks the kernel")]
+    fn every_object_lies_on_the_node_of_its_home() {
+        let facts = runtime::get();
+        for (objects, size) in [(100, 280), (1000, 64), (37, 8192)] {
+            let layout = Layout::new(objects, size).unwrap();
+            for object in 0..objects {
+                let Some(node) = facts.node_of(layout.home(object)) else { continue };
+                for at in [layout.address(object), layout.address(object) + layout.stride - 8] {
+                    let place: *mut u64 = std::ptr::with_exposed_provenance_mut(at);
+                    // SAFETY: a word of an object that is nobody's.
+                    unsafe { place.write(1) };
+                    match map::node_at(place.cast()) {
+                        Ok(is) => assert_eq!(is, node, "object {object} of {objects}"),
+                        Err(Errno(libc::ENOSYS)) => return, // a kernel without NUMA
+                        Err(e) => panic!("get_mempolicy: {e}"),
+                    }
+                }
+            }
+        }
+    }
+
     #[test]
     fn every_cpu_is_home_to_its_share() {
         let layout = Layout::new(1001, 64).unwrap();
