@@ -208,7 +208,7 @@ fn a_drain_waits_for_a_clone() {
 
 #[test]
 fn a_clone_that_is_not_counted_is_noticed() {
-    notices("clone_while_draining", clone_while_draining, &[(&[Bug::CloneUncounted], ASLEEP)]);
+    notices("clone_while_draining", clone_while_draining, &[(&[Bug::CloneUncounted], "Negative")]);
 }
 
 /// A reference is released while somebody tries to drain, who waits if that was too early.
