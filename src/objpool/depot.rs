@@ -9,8 +9,6 @@ use super::layout::Layout;
 use crate::percpu::magazine::Magazines;
 use crate::sys::errno::{ENOMEM, Errno};
 use crate::sys::map;
-#[cfg(loom)]
-use crate::sys::plant::{self, Bug};
 use crate::sys::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// Bits of a number in a head; 2^24 objects at most, plus one for none. The other 39 do not come round in any pause of a thread.
@@ -92,14 +90,9 @@ pub(crate) fn is_empty(head: &AtomicU64) -> bool {
 }
 
 fn tagged(seen: u64, number: u64) -> u64 {
-    #[cfg(loom)]
-    if plant::planted(Bug::NoTag) {
-        return number;
-    }
     ((seen >> NUMBER_BITS).wrapping_add(1) << NUMBER_BITS) | number
 }
 
-#[cfg(not(loom))]
 mod storage {
     use super::{AtomicU32, Errno, map};
 
@@ -128,20 +121,5 @@ mod storage {
             // SAFETY: mapped by `alloc`; whoever ends a pool says that nobody uses it.
             unsafe { map::unmap(self.at.cast_mut().cast(), self.bytes) }
         }
-    }
-}
-
-#[cfg(loom)]
-mod storage {
-    use super::{AtomicU32, Errno};
-
-    pub(super) type Links = Vec<AtomicU32>;
-
-    pub(super) fn alloc(bytes: usize) -> Result<Links, Errno> {
-        Ok((0..bytes / 4).map(|_| AtomicU32::new(0)).collect())
-    }
-
-    pub(super) fn link(links: &Links, object: usize) -> &AtomicU32 {
-        &links[object]
     }
 }
