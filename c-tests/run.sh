@@ -32,7 +32,7 @@ strict=(-Wall -Wextra -Wpedantic -Werror -D_GNU_SOURCE -O2 -g -pthread)
 sanitize=(-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 programs=()
 shopt -s nullglob
-for source in {psref,pslist,kmutex,localcount,pserialize,device_gate}_*.c; do
+for source in {psref,pslist,kmutex,localcount,pserialize,device_gate,objpool}_*.c; do
     [ $# -gt 0 ] && [[ " $* " != *" ${source%.c} "* ]] || programs+=("${source%.c}")
 done
 
@@ -50,7 +50,7 @@ check() { if "${@:4}"; then pass "$1" "$2" "$3"; else fail "$1" "$2" "$3"; fi; }
 exports_our_names_only() {
     local names
     names=$(nm -D --defined-only "$library" | awk '$2 != "A" { print $3 }')
-    [ -n "$names" ] && ! grep -qvE '^(psref|localcount|pserialize|device_gate)_[a-z_]+@@PSREF_0$' <<<"$names"
+    [ -n "$names" ] && ! grep -qvE '^(psref|localcount|pserialize|device_gate|objpool)_[a-z_]+@@PSREF_0$' <<<"$names"
 }
 dynamic_has() { readelf -dW "$1" | grep -q "$2"; }
 check library symbols "exports nothing but its own names of version PSREF_0" exports_our_names_only
@@ -71,7 +71,7 @@ while read -r header; do
 done < <(cd "$include" && find psref.h psref -name '*.h' | sort)
 names() { "$CC" -E -dM "${flags[@]}" - | awk '{ print $2 }' | sort; }
 defines_own_names_only() {
-    ! comm -13 <(names <<<$'#include <stdbool.h>\n#include <stdint.h>') <(names <<<$'#define PSREF_NO_KMUTEX_NAMES\n#include <psref.h>') |
+    ! comm -13 <(names <<<$'#include <stdbool.h>\n#include <stddef.h>\n#include <stdint.h>') <(names <<<$'#define PSREF_NO_KMUTEX_NAMES\n#include <psref.h>') |
         grep -vE '^_?(PSREF|LOCALCOUNT|PSERIALIZE|PSLIST|OBJPOOL|PERCPU|XC|DEVICE_GATE)_'
 }
 check headers psref.h "defines only its own names with PSREF_NO_KMUTEX_NAMES" defines_own_names_only

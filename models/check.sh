@@ -24,6 +24,12 @@ if [ "${1:-}" = --one ]; then
     1,*'had[q]'*) got=report ;;
     1,*'h&&(x==1)'*) got=answer ;;
     1,*'mem[m]=='*) got=slot ;;
+    1,*'((out&'*) got=twice ;;
+    1,*'(found'*) got=lost ;;
+    1,*'cver[x]'*) got=shut ;;
+    1,*'(same[t]'* | 1,*'((lean>>t)'*) got=null ;;
+    1,*'(rounds<='*) got=waits ;;
+    1,*'(closed[cpu]'*) got=stuck ;;
     *) got=nothing ;;
     esac
     if [ "$got" = "$want" ]; then echo "pass  $line"; else echo "FAIL  $line (expected $want, got $got)"; fi

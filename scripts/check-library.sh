@@ -17,13 +17,14 @@ if grep -qE 'RPATH|RUNPATH|TEXTREL' <<<"$dynamic"; then fault "has a run path or
 
 # Exactly what the generated headers declare, all of one version.
 exported=$(nm -D --defined-only "$library" | awk '$2 != "A" { print $3 }' | sort)
-declared=$(grep -l '^.*Generated from' "$stage"/include/psref/*.h | xargs grep -hoE '^[a-z_].*\<(psref|localcount|pserialize|device_gate)_\w+\(' |
+declared=$(grep -l '^.*Generated from' "$stage"/include/psref/*.h | xargs grep -hoE '^[a-z_].*\<(psref|localcount|pserialize|device_gate|objpool)_\w+\(' |
     sed -E 's/.*\<(\w+)\($/\1@@PSREF_0/' | sort)
 [ "$exported" = "$declared" ] || fault "exports (<) are not what the headers declare (>):" "$(diff <(echo "$exported") <(echo "$declared"))"
 
 # Fast paths: whole functions on cache lines of their own, nothing called, thread-local words by initial-exec.
 for name in psref_acquire psref_release localcount_acquire localcount_release pserialize_read_enter pserialize_read_exit \
-    device_gate_acquire device_gate_release device_gate_enter device_gate_exit; do
+    device_gate_acquire device_gate_release device_gate_enter device_gate_exit \
+    objpool_pop objpool_push objpool_pop_bulk objpool_push_bulk; do
     address=$(nm -D "$library" | awk -v name="$name@@PSREF_0" '$3 == name { print $1 }')
     [ $((16#${address:-1} % 64)) -eq 0 ] || fault "$name does not begin at a multiple of 64 but at $address"
     code=$(objdump -d --no-show-raw-insn --disassemble="$name" "$library")

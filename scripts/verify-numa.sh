@@ -12,7 +12,7 @@ machine() { # title, then numa-vm.sh's arguments but for the command
     local title=$1
     shift
     # Without backtraces and colours; one thread, so that the lines belong together.
-    if "$here/numa-vm.sh" "$@" 'tests --test-threads=1 --nocapture region:: topology::' "$tests:/bin/tests" > /tmp/numa.$$ 2>&1; then
+    if "$here/numa-vm.sh" "$@" 'tests --test-threads=1 --nocapture region:: topology:: layout::' "$tests:/bin/tests" > /tmp/numa.$$ 2>&1; then
         passed=$((passed + 1))
         printf 'ok      %-44s %s\n' "$title" "$(grep -o 'CPUs by node: .*' /tmp/numa.$$ || true)"
     else

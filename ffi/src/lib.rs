@@ -4,6 +4,7 @@
 pub mod base;
 pub mod device_gate;
 pub mod localcount;
+pub mod objpool;
 pub mod pserialize;
 pub mod psref;
 pub mod wait;

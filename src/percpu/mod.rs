@@ -4,6 +4,7 @@
 
 pub(crate) mod count;
 pub mod entry;
+pub(crate) mod magazine;
 #[cfg(not(loom))]
 pub(crate) mod region;
 pub(crate) mod runtime;

@@ -112,6 +112,18 @@ pub enum Site {
     SlowCountCommit,
     ReadSequence,
     ReadEnded,
+    PopGuarded,
+    PopCommit,
+    PushGuarded,
+    PushCommit,
+    BulkPopGuarded,
+    BulkPopCommit,
+    BulkPushGuarded,
+    BulkPushCommit,
+    FastBulkPopGuarded,
+    FastBulkPopCommit,
+    FastBulkPushGuarded,
+    FastBulkPushCommit,
 }
 
 /// Sections stop at `site` until the gate opens.

@@ -28,6 +28,12 @@ pub(crate) fn reserve(bytes: usize) -> Result<*mut u8, Errno> {
     Ok(base)
 }
 
+/// The same, but what is opened later counts as used: the kernel refuses what it could never give.
+#[cfg(not(miri))]
+pub(crate) fn reserve_counted(bytes: usize) -> Result<*mut u8, Errno> {
+    mapped(bytes, libc::PROT_NONE, 0)
+}
+
 /// `bytes` of zeroed memory.
 #[cfg(not(miri))]
 pub(crate) fn memory(bytes: usize) -> Result<*mut u8, Errno> {
@@ -36,9 +42,14 @@ pub(crate) fn memory(bytes: usize) -> Result<*mut u8, Errno> {
 
 #[cfg(not(miri))]
 fn map(bytes: usize, access: libc::c_int) -> Result<*mut u8, Errno> {
+    mapped(bytes, access, libc::MAP_NORESERVE)
+}
+
+#[cfg(not(miri))]
+fn mapped(bytes: usize, access: libc::c_int, how: libc::c_int) -> Result<*mut u8, Errno> {
     #[cfg(feature = "inject")]
     refused()?;
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | how;
     // SAFETY: a new mapping at an address of the kernel's choice disturbs nothing.
     let base = unsafe { libc::mmap(std::ptr::null_mut(), bytes, access, flags, -1, 0) };
     if base == libc::MAP_FAILED { Err(check(-1).unwrap_err()) } else { Ok(base.cast()) }
@@ -96,7 +107,7 @@ pub(crate) unsafe fn unmap(at: *mut u8, bytes: usize) {
 
 // Miri has no PROT_NONE: its regions are plain allocations, which it checks all the better.
 #[cfg(miri)]
-pub(crate) use miri::{memory, memory as reserve, unmap};
+pub(crate) use miri::{memory, memory as reserve, memory as reserve_counted, unmap};
 #[cfg(miri)]
 mod miri {
     use super::Errno;

@@ -38,6 +38,15 @@ pub mod inject;
 #[path = "count_entry_x86_64.rs"]
 mod count_entry;
 #[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
+#[path = "magazine_x86_64.rs"]
+pub(crate) mod magazine;
+#[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
+#[path = "objpool_bulk_x86_64.rs"]
+mod objpool_bulk;
+#[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
+#[path = "objpool_entry_x86_64.rs"]
+pub(crate) mod objpool_entry;
+#[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
 #[path = "psref_entry_x86_64.rs"]
 mod psref_entry;
 #[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
@@ -53,7 +62,7 @@ pub(crate) mod tls;
 #[cfg(not(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64")))]
 mod portable;
 #[cfg(not(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64")))]
-pub(crate) use portable::{section, tls};
+pub(crate) use portable::{magazine, objpool_entry, section, tls};
 
 /// log2 of the distance between two CPUs' stripes of a region; a constant, so that an address is one shift and one
 /// addition in every section.

@@ -101,3 +101,39 @@ pub(crate) mod tls {
 
     pub(crate) fn arm(_: Option<u32>) {}
 }
+
+pub(crate) mod objpool_entry {
+    pub const GUARD: usize = 0;
+    pub const COUNT: usize = 8;
+    pub const ENTRIES: usize = 16;
+}
+
+pub(crate) mod magazine {
+    /// As in the native build.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[allow(dead_code, reason = "the native build's answers")]
+    pub(crate) enum Moved {
+        Some(usize),
+        Guarded,
+        NoCpu,
+        Aborted,
+    }
+
+    /// # Safety
+    /// None is needed: nothing is touched.
+    #[cfg(not(loom))]
+    pub(crate) unsafe fn pop(_: usize, _: *mut usize, _: usize) -> Moved {
+        Moved::NoCpu
+    }
+
+    /// # Safety
+    /// None is needed: nothing is touched.
+    #[cfg(not(loom))]
+    pub(crate) unsafe fn push(_: usize, _: *const usize, _: usize, _: usize) -> Moved {
+        Moved::NoCpu
+    }
+
+    pub(crate) fn cpu() -> Option<usize> {
+        None
+    }
+}

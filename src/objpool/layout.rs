@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Where the objects lie, and which object an address is.
+//!
+//! Objects are numbered 0..n in the order of their home CPUs, and these by node. Each node's objects are one area: `slots`
+//! places of `stride` bytes, of which the first ones are used; the areas follow each other. So the number of a *place* is the
+//! distance from the first one divided by the stride, and the *object* number leaves out the places that are not used.
+
+use crate::percpu::runtime::{self, Runtime};
+use crate::sys::errno::{ENOMEM, Errno};
+use crate::sys::map;
+
+/// See the file's head. The first fields are what sections read.
+#[repr(C)]
+pub(crate) struct Layout {
+    /// Address of place 0.
+    pub(crate) base: usize,
+    /// Of the stride's odd part, mod 2^64.
+    pub(crate) inverse: u64,
+    /// log2 of the stride's even part.
+    pub(crate) twos: u32,
+    /// log2 of the places in an area.
+    pub(crate) area_bits: u32,
+    /// Places below this are objects, where there is one area; else 0.
+    pub(crate) flat: u64,
+    /// Areas, where there are more than one; else 0.
+    pub(crate) areas: u64,
+    /// The places in an area less one, and the bits above those of any place: what is no multiple of the stride stays too large.
+    pub(crate) area_mask: u64,
+    /// `flat` times the even part of the stride: what a distance times `inverse` is less than, if it is a multiple of the odd part.
+    pub(crate) plain: u64,
+    /// The even part of the stride less one: the bits that are 0 then, if the distance is a multiple of that too.
+    pub(crate) odd_bits: u64,
+    /// Objects of each area: address of the first of `bounds`.
+    pub(crate) bounds_at: usize,
+    bounds: Box<[u64]>,
+    /// Objects before each area.
+    before: Box<[usize]>,
+    pub(crate) objects: usize,
+    pub(crate) stride: usize,
+    bytes: usize,
+    homes: Homes,
+}
+
+/// Home CPUs: an equal share of the objects each, the first ones one more.
+struct Homes {
+    /// CPUs, by node.
+    order: Box<[u32]>,
+    share: usize,
+    /// CPUs that have one more.
+    more: usize,
+}
+
+impl Homes {
+    fn new(facts: &Runtime, objects: usize) -> Result<Homes, Errno> {
+        let mut order = room(facts.cpus())?;
+        order.extend(0..facts.cpus() as u32);
+        order.sort_by_key(|&cpu| facts.node_of(cpu as usize)); // stable: by number within a node
+        let (share, more) = (objects / order.len(), objects % order.len());
+        Ok(Homes { order: order.into_boxed_slice(), share, more })
+    }
+
+    /// Objects of the CPU at a place of the order.
+    fn of(&self, place: usize) -> usize {
+        self.share + usize::from(place < self.more)
+    }
+
+    fn home(&self, object: usize) -> usize {
+        let long = self.more * (self.share + 1);
+        let place = match object.checked_sub(long) {
+            None => object / (self.share + 1),
+            Some(rest) => self.more + rest / self.share.max(1),
+        };
+        self.order[place] as usize
+    }
+}
+
+/// An empty vector with room, or ENOMEM.
+pub(super) fn room<T>(n: usize) -> Result<Vec<T>, Errno> {
+    let mut vector = Vec::new();
+    vector.try_reserve_exact(n).map_err(|_| ENOMEM)?;
+    Ok(vector)
+}
+
+impl Layout {
+    /// Lays out and maps `objects` objects of `size` bytes.
+    pub(crate) fn new(objects: usize, size: usize) -> Result<Layout, Errno> {
+        let facts = runtime::get();
+        let stride = size.next_multiple_of(size_of::<usize>());
+        let homes = Homes::new(facts, objects)?;
+        let node = |place: usize| facts.node_of(homes.order[place] as usize);
+        let mut bounds: Vec<u64> = room(homes.order.len())?;
+        let mut nodes = room(homes.order.len())?;
+        for place in 0..homes.order.len() {
+            if place == 0 || node(place) != node(place - 1) {
+                bounds.push(0);
+                nodes.push(node(place));
+            }
+            *bounds.last_mut().expect("pushed above") += homes.of(place) as u64;
+        }
+        let mut before = room(bounds.len())?;
+        let mut sum = 0;
+        for &bound in &bounds {
+            before.push(sum);
+            sum += bound as usize;
+        }
+        let one = bounds.len() == 1;
+        // As many places in an area as fill pages whole: no page has objects of two nodes.
+        let longest = bounds.iter().copied().max().unwrap_or(0).max(1);
+        let slots = longest.next_power_of_two().max((map::page() / size_of::<usize>()) as u64);
+        let places = if one { objects as u64 } else { slots.checked_mul(bounds.len() as u64).ok_or(ENOMEM)? };
+        let bytes = usize::try_from(places).ok().and_then(|n| n.checked_mul(stride)).ok_or(ENOMEM)?;
+        let bytes = bytes.checked_next_multiple_of(map::page()).ok_or(ENOMEM)?;
+        let memory = map::reserve_counted(bytes)?;
+        let area_bits = slots.ilog2();
+        let above = places.next_power_of_two().ilog2();
+        let mut layout = Layout {
+            base: memory.expose_provenance(),
+            inverse: inverse((stride >> stride.trailing_zeros()) as u64),
+            twos: stride.trailing_zeros(),
+            area_bits,
+            flat: if one { objects as u64 } else { 0 },
+            areas: if one { 0 } else { bounds.len() as u64 },
+            area_mask: (slots - 1) | (u64::MAX.checked_shl(above.max(area_bits)).unwrap_or(0)),
+            plain: if one { (objects as u64) << stride.trailing_zeros() } else { 0 },
+            odd_bits: (1 << stride.trailing_zeros()) - 1,
+            bounds_at: 0,
+            bounds: bounds.into_boxed_slice(),
+            before: before.into_boxed_slice(),
+            objects,
+            stride,
+            bytes,
+            homes,
+        };
+        layout.bounds_at = layout.bounds.as_ptr().expose_provenance();
+        layout.open(&nodes)?; // dropped, so unmapped, where that fails
+        Ok(layout)
+    }
+
+    /// Makes the places of objects usable, each area's on its node.
+    fn open(&self, nodes: &[Option<u32>]) -> Result<(), Errno> {
+        for (area, &bound) in self.bounds.iter().enumerate() {
+            let at = self.base + (area << self.area_bits) * self.stride * usize::from(self.areas != 0);
+            let bytes = (bound as usize * self.stride).next_multiple_of(map::page());
+            if bytes == 0 {
+                continue;
+            }
+            let at = std::ptr::with_exposed_provenance_mut(at);
+            if self.areas != 0
+                && let Some(node) = nodes[area]
+            {
+                // SAFETY: inside the fresh reservation. A preference; refused, first touch decides.
+                let _ = unsafe { map::prefer_node(at, bytes, node) };
+            }
+            // SAFETY: inside the fresh reservation.
+            unsafe { map::open(at, bytes)? };
+        }
+        Ok(())
+    }
+
+    /// The number of the object at an address; `None`: there is none there.
+    pub(crate) fn number(&self, at: usize) -> Option<usize> {
+        let place = (at.wrapping_sub(self.base) as u64).wrapping_mul(self.inverse).rotate_right(self.twos);
+        if place < self.flat {
+            return Some(place as usize);
+        }
+        let area = place >> self.area_bits;
+        if area >= self.areas {
+            return None;
+        }
+        let within = place & self.area_mask;
+        (within < self.bounds[area as usize]).then(|| self.before[area as usize] + within as usize)
+    }
+
+    /// The address of an object.
+    pub(crate) fn address(&self, object: usize) -> usize {
+        if self.areas == 0 {
+            return self.base + object * self.stride;
+        }
+        let area = self.before.iter().rposition(|&before| before <= object).unwrap_or(0);
+        self.base + ((area << self.area_bits) + (object - self.before[area])) * self.stride
+    }
+
+    /// The CPU that an object comes from.
+    pub(crate) fn home(&self, object: usize) -> usize {
+        self.homes.home(object)
+    }
+}
+
+impl Drop for Layout {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `new`; whoever ends a pool says that nobody uses its objects.
+        unsafe { map::unmap(std::ptr::with_exposed_provenance_mut(self.base), self.bytes) }
+    }
+}
+
+/// Of an odd number, mod 2^64: Newton's steps double the bits that are right.
+fn inverse(odd: u64) -> u64 {
+    let mut x = odd; // right in three bits
+    for _ in 0..5 {
+        x = x.wrapping_mul(2_u64.wrapping_sub(odd.wrapping_mul(x)));
+    }
+    x
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_inverse_times_its_number_is_one() {
+        for odd in (1..10_000).step_by(2).chain([u64::MAX, u64::MAX / 3, 0x1234_5678_9abc_def1]) {
+            assert_eq!(inverse(odd).wrapping_mul(odd), 1, "{odd}");
+        }
+    }
+
+    #[test]
+    fn addresses_and_numbers_are_inverse_and_nothing_else_is_an_object() {
+        for (objects, size) in [(1, 1), (7, 24), (1000, 280), (513, 4096), (100, 65536), (33, 8)] {
+            let layout = Layout::new(objects, size).unwrap();
+            for object in 0..objects {
+                let at = layout.address(object);
+                assert_eq!(layout.number(at), Some(object));
+                assert_eq!(layout.number(at + 1), None);
+                if layout.stride > 8 {
+                    assert_eq!(layout.number(at + 8), None);
+                }
+                assert!(layout.home(object) < runtime::get().cpus());
+            }
+            assert_eq!(layout.number(layout.base.wrapping_sub(layout.stride)), None);
+            assert_eq!(layout.number(layout.address(objects - 1) + layout.stride), None);
+            for foreign in [0, 8, usize::MAX, usize::MAX & !7, &raw const layout as usize] {
+                assert_eq!(layout.number(foreign), None, "{foreign:#x}");
+            }
+        }
+    }
+
+    /// Touched by one thread on whatever CPU it runs, so first touch alone would put all of them on one node. On a machine
+    /// of one node there is little to see: scripts/verify-numa.sh runs this on emulated ones.
+    #[test]
+    #[cfg_attr(miri, ignore = "asks the kernel")]
+    fn every_object_lies_on_the_node_of_its_home() {
+        let facts = runtime::get();
+        for (objects, size) in [(100, 280), (1000, 64), (37, 8192)] {
+            let layout = Layout::new(objects, size).unwrap();
+            for object in 0..objects {
+                let Some(node) = facts.node_of(layout.home(object)) else { continue };
+                for at in [layout.address(object), layout.address(object) + layout.stride - 8] {
+                    let place: *mut u64 = std::ptr::with_exposed_provenance_mut(at);
+                    // SAFETY: a word of an object that is nobody's.
+                    unsafe { place.write(1) };
+                    match map::node_at(place.cast()) {
+                        Ok(is) => assert_eq!(is, node, "object {object} of {objects}"),
+                        Err(Errno(libc::ENOSYS)) => return, // a kernel without NUMA
+                        Err(e) => panic!("get_mempolicy: {e}"),
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_cpu_is_home_to_its_share() {
+        let layout = Layout::new(1001, 64).unwrap();
+        let cpus = runtime::get().cpus();
+        let mut homes = vec![0; cpus];
+        (0..1001).for_each(|object| homes[layout.home(object)] += 1);
+        assert!(homes.iter().all(|&n| n == 1001 / cpus || n == 1001 / cpus + 1));
+    }
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Strict pools know of every object whether somebody has it: a double push is told. Every pop and push takes the slow path.
+
+use super::layout::room;
+use crate::sys::errno::Errno;
+use crate::sys::process;
+use crate::sys::sync::{AtomicU8, Ordering};
+
+/// | value | meaning | who may change it to what |
+/// |---|---|---|
+/// | 0 | in the pool | pop: 1 |
+/// | 1 | somebody has it, or fini is about to forget it | push: 0; drop, fini: 2 |
+/// | 2 | dropped for good | |
+pub(crate) struct States(Box<[AtomicU8]>);
+
+impl States {
+    /// For a pool that is made now: `PSREF_STRICT=1` asks for them.
+    pub(crate) fn wanted(objects: usize) -> Result<Option<States>, Errno> {
+        if process::environment(c"PSREF_STRICT", |text| (text == "1").then_some(())).is_none() {
+            return Ok(None);
+        }
+        let mut states = room(objects)?;
+        states.extend((0..objects).map(|_| AtomicU8::new(0)));
+        Ok(Some(States(states.into_boxed_slice())))
+    }
+
+    /// An object that a pop found; before anybody gets it.
+    pub(crate) fn take(&self, object: usize) {
+        self.0[object].store(1, Ordering::Relaxed);
+    }
+
+    /// An object that fini popped.
+    pub(crate) fn forget(&self, object: usize) {
+        self.0[object].store(2, Ordering::Relaxed);
+    }
+
+    /// An object that is given back, or dropped; false: nobody had it.
+    pub(crate) fn give(&self, object: usize, dropped: bool) -> bool {
+        let to = if dropped { 2 } else { 0 };
+        self.0[object].compare_exchange(1, to, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}

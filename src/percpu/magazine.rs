@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Magazines: on every CPU a small stack of objects, pushed and popped by sections; and recall, which opens another CPU's for
+//! everybody.
+//!
+//! M1. While the guard's state is `OPEN` only sections of the own CPU change count and entries (R6).
+//! M2. Whoever finds `CLOSING` issues the membarrier itself before it makes it `FROZEN`: in a frozen magazine no section is under
+//!     way, so its entries stand still and its count changes by compare-and-swap alone. Nobody waits for anybody (R24).
+//! M3. Guard and count carry a version; in `FROZEN` both are the same until the magazine is empty. Then the count's version moves
+//!     first, and only then the guard goes to the next version, `OPEN`: a compare-and-swap of an earlier recall fails on either.
+//! M4. An object is in one place: a committed entry below the count, or in the hands of whoever took it. Recall moves none.
+
+use super::runtime;
+use crate::sys::backend::Backend;
+use crate::sys::errno::Errno;
+use crate::sys::sync::{AtomicU64, Ordering};
+
+pub(crate) use crate::sys::magazine::{Moved, cpu};
+pub use crate::sys::objpool_entry::{COUNT, ENTRIES, GUARD};
+
+/// States of a guard, in its low half.
+const OPEN: u64 = 0;
+const CLOSING: u64 = 1;
+const FROZEN: u64 = 2;
+const LOW: u64 = 0xffff_ffff;
+const VERSION: u64 = 1 << 32;
+
+/// Bytes of a magazine with what belongs to its CPU.
+const BYTES: usize = 1024;
+/// The CPU's depot, on a line of its own: others come there.
+const DEPOT: usize = 896;
+/// The CPU's counters, on another.
+const STATISTICS: usize = 960;
+/// Counters of a CPU.
+pub(crate) const COUNTERS: usize = (BYTES - STATISTICS) / 8;
+/// Objects that a magazine can hold.
+pub const LARGEST: usize = 64;
+const _: () = assert!(ENTRIES + 8 * LARGEST <= DEPOT);
+
+/// How often a section is tried before the thread is served without one (R11).
+const RETRIES: usize = 64;
+
+/// The magazines of one pool.
+#[derive(Clone, Copy)]
+pub(crate) struct Magazines(storage::Memory);
+
+/// What became of an attempt to recall.
+pub(crate) enum Recalled {
+    /// An object.
+    Object(usize),
+    /// The magazine is empty, and open.
+    Nothing,
+}
+
+impl Magazines {
+    pub(crate) fn new() -> Result<Magazines, Errno> {
+        storage::alloc().map(Magazines)
+    }
+
+    /// # Safety
+    /// Nobody uses them any more.
+    pub(crate) unsafe fn free(self) {
+        // SAFETY: passed on.
+        unsafe { storage::free(self.0) }
+    }
+
+    /// What the fast paths begin with.
+    pub(crate) fn base(self) -> usize {
+        storage::base(self.0)
+    }
+
+    fn guard(self, cpu: usize) -> &'static AtomicU64 {
+        storage::word(self.0, cpu, GUARD)
+    }
+
+    fn count(self, cpu: usize) -> &'static AtomicU64 {
+        storage::word(self.0, cpu, COUNT)
+    }
+
+    /// The depot's head of a CPU, which has nothing to do with its magazine but the place.
+    pub(crate) fn depot(self, cpu: usize) -> &'static AtomicU64 {
+        storage::word(self.0, cpu, DEPOT)
+    }
+
+    pub(crate) fn counter(self, cpu: usize, which: usize) -> &'static AtomicU64 {
+        storage::word(self.0, cpu, STATISTICS + 8 * which)
+    }
+
+    /// Takes up to `out.len()` objects of the own CPU's magazine. `None`: there is no magazine for this thread now.
+    pub(crate) fn pop(self, out: &mut [usize]) -> Option<usize> {
+        self.bounded(|| storage::pop(self.0, out))
+    }
+
+    /// Gives as many of `objects` as there is room for to the own CPU's magazine. `None`: there is none for this thread now.
+    pub(crate) fn push(self, objects: &[usize], capacity: usize) -> Option<usize> {
+        self.bounded(|| storage::push(self.0, objects, capacity))
+    }
+
+    fn bounded(self, mut section: impl FnMut() -> Moved) -> Option<usize> {
+        if runtime::get().backend() != Backend::Rseq {
+            return None;
+        }
+        for _ in 0..RETRIES {
+            match section() {
+                Moved::Some(n) => return Some(n),
+                Moved::Guarded | Moved::NoCpu => return None,
+                Moved::Aborted => {}
+            }
+        }
+        None
+    }
+
+    /// Whether a magazine is being recalled.
+    pub(crate) fn is_recalled(self, cpu: usize) -> bool {
+        self.guard(cpu).load(Ordering::SeqCst) & LOW != OPEN
+    }
+
+    /// Whether it shows objects, or is being recalled.
+    pub(crate) fn shows_objects(self, cpu: usize) -> bool {
+        self.count(cpu).load(Ordering::SeqCst) & LOW != 0 || self.is_recalled(cpu)
+    }
+
+    /// Takes an object out of any CPU's magazine. `restart` is the cross-call, which every recall that closes one needs.
+    ///
+    /// ```text
+    /// loop
+    ///     {v, state} = guard
+    ///     OPEN:    count == 0 -> nothing; CAS guard {v, OPEN} -> {v, CLOSING}
+    ///     CLOSING: membarrier; CAS guard {v, CLOSING} -> {v, FROZEN}
+    ///     FROZEN:  {w, n} = count
+    ///              w != v -> CAS guard {v, FROZEN} -> {v + 1, OPEN}; nothing          somebody emptied it
+    ///              n == 0 -> CAS count {v, 0} -> {v + 1, 0}; again                     the count's version first (M3)
+    ///              object = entries[n - 1]; CAS count {v, n} -> {v, n - 1} -> object
+    /// ```
+    pub(crate) fn recall(self, cpu: usize, restart: impl Fn()) -> Recalled {
+        let (guard, count) = (self.guard(cpu), self.count(cpu));
+        loop {
+            let seen = guard.load(Ordering::SeqCst);
+            let version = seen & !LOW;
+            match seen & LOW {
+                OPEN => {
+                    if count.load(Ordering::SeqCst) & LOW == 0 {
+                        return Recalled::Nothing;
+                    }
+                    let _ = guard.compare_exchange(seen, version | CLOSING, Ordering::SeqCst, Ordering::Relaxed);
+                }
+                CLOSING => {
+                    restart();
+                    let _ = guard.compare_exchange(seen, version | FROZEN, Ordering::SeqCst, Ordering::Relaxed);
+                }
+                _ => {
+                    let now = count.load(Ordering::SeqCst);
+                    if now & !LOW != version {
+                        let next = version.wrapping_add(VERSION) | OPEN;
+                        let _ = guard.compare_exchange(seen, next, Ordering::SeqCst, Ordering::Relaxed);
+                        return Recalled::Nothing;
+                    }
+                    if now & LOW == 0 {
+                        let next = version.wrapping_add(VERSION);
+                        let _ = count.compare_exchange(now, next, Ordering::SeqCst, Ordering::Relaxed);
+                        continue;
+                    }
+                    // May be anything where the recall is over meanwhile; then the exchange fails (M3).
+                    let at = ENTRIES + 8 * ((now & LOW) as usize - 1).min(LARGEST - 1);
+                    let object = storage::word(self.0, cpu, at).load(Ordering::SeqCst);
+                    if count.compare_exchange(now, now - 1, Ordering::SeqCst, Ordering::Relaxed).is_ok() {
+                        return Recalled::Object(object as usize);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(not(loom))]
+mod storage {
+    use super::{BYTES, Moved};
+    use crate::percpu::region::{self, Piece};
+    use crate::sys::errno::Errno;
+    use crate::sys::magazine;
+    use crate::sys::sync::AtomicU64;
+
+    pub(super) type Memory = Piece;
+
+    pub(super) fn alloc() -> Result<Memory, Errno> {
+        region::alloc(BYTES)
+    }
+
+    /// # Safety
+    /// As of `Magazines::free`.
+    pub(super) unsafe fn free(memory: Memory) {
+        // SAFETY: passed on.
+        unsafe { region::free(memory) }
+    }
+
+    pub(super) fn base(memory: Memory) -> usize {
+        memory.base
+    }
+
+    pub(super) fn word(memory: Memory, cpu: usize, offset: usize) -> &'static AtomicU64 {
+        // SAFETY: a word inside a piece (G1): mapped for ever, aligned; all access to it is by atomics or one-word sections.
+        unsafe { &*std::ptr::with_exposed_provenance(memory.at(cpu) + offset) }
+    }
+
+    pub(super) fn pop(memory: Memory, out: &mut [usize]) -> Moved {
+        // SAFETY: the magazine lies in every stripe; `out` has the room.
+        unsafe { magazine::pop(memory.base, out.as_mut_ptr(), out.len()) }
+    }
+
+    pub(super) fn push(memory: Memory, objects: &[usize], capacity: usize) -> Moved {
+        // SAFETY: the magazine lies in every stripe and has room for `capacity`.
+        unsafe { magazine::push(memory.base, objects.as_ptr(), objects.len(), capacity) }
+    }
+}
+
+/// loom's atomics are no plain memory: the words of each CPU are a list.
+#[cfg(loom)]
+mod storage {
+    use super::{BYTES, Moved};
+    use crate::percpu::runtime;
+    use crate::sys::errno::Errno;
+    use crate::sys::sync::AtomicU64;
+
+    pub(super) type Memory = &'static [Vec<AtomicU64>];
+
+    pub(super) fn alloc() -> Result<Memory, Errno> {
+        let words = |_| (0..BYTES / 8).map(|_| AtomicU64::new(0)).collect();
+        Ok(Box::leak((0..runtime::get().stripes()).map(words).collect::<Box<[_]>>()))
+    }
+
+    /// # Safety
+    /// None is needed.
+    pub(super) unsafe fn free(_: Memory) {}
+
+    pub(super) fn base(_: Memory) -> usize {
+        0
+    }
+
+    pub(super) fn word(memory: Memory, cpu: usize, offset: usize) -> &'static AtomicU64 {
+        &memory[cpu][offset / 8]
+    }
+
+    pub(super) fn pop(_: Memory, _: &mut [usize]) -> Moved {
+        Moved::NoCpu
+    }
+
+    pub(super) fn push(_: Memory, _: &[usize], _: usize) -> Moved {
+        Moved::NoCpu
+    }
+}

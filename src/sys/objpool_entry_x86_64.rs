@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The fast paths of an object pool, whole functions in the C calling convention: expanded in this crate for Rust and in `ffi`
+//! under the C names. Everything that is not the plain case leaves for the slow routine with the arguments untouched (S4).
+
+/// In a magazine: the word whose low half sections test (open is 0).
+pub const GUARD: usize = 0;
+/// The word whose low half sections store; on the guard's line.
+pub const COUNT: usize = 8;
+/// Where the objects' addresses begin; the first of them on the line of the counts.
+pub const ENTRIES: usize = 16;
+
+/// Body of `void *objpool_pop(struct objpool_head *)`.
+///
+/// ```text
+/// if head == null -> slow; pool = head.cpu_slots; if pool == null -> slow
+/// section:
+///     cpu = cpu_id; if cpu >= pool.limit -> slow                    (no rseq, strict, atomics)
+///     m = pool.magazines + (cpu << SHIFT)
+///     if m.guard != open -> slow                                    (being recalled)
+///     n = m.count - 1; if n < 0 -> slow
+///     object = m.entries[n]
+///     m.count = n                                                   <- commit
+/// return object
+/// ```
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __objpool_pop_body {
+    ($slow:path) => {
+        core::arch::naked_asm!(
+            ".cfi_startproc",
+            $crate::__section_descriptor!("3"),
+            "test rdi, rdi",
+            "jz 85f",
+            "mov rsi, qword ptr [rdi + {h_pool}]",
+            "mov rdx, qword ptr [rip + __psref_rseq_offset]",
+            "test rsi, rsi",
+            "jz 85f",
+            "mov r9, qword ptr [rsi + {p_magazines}]",
+            $crate::__section_arm!("3", "rdx", "rax"),
+            "mov ecx, dword ptr fs:[rdx + 4]",
+            "cmp ecx, dword ptr [rsi + {p_limit}]",
+            "jae 85f",
+            "shl rcx, {shift}",
+            "add rcx, r9",
+            "cmp dword ptr [rcx + {guard}], 0",
+            "jne 85f",
+            $crate::__section_pause!("16"),
+            "mov r8d, dword ptr [rcx + {count}]",
+            "sub r8d, 1",
+            "jb 85f",
+            "mov rax, qword ptr [rcx + 8*r8 + {entries}]",
+            $crate::__section_pause!("17"),
+            "mov dword ptr [rcx + {count}], r8d",
+            "34:",
+            "ret",
+            "85:",
+            "jmp {slow}",
+            $crate::__section_abort!("3", "jmp {slow}"),
+            ".cfi_endproc",
+            ".balign 64, 0xcc",
+            slow = sym $slow,
+            h_pool = const $crate::objpool::entry::HEAD_POOL,
+            p_magazines = const $crate::objpool::entry::POOL_MAGAZINES,
+            p_limit = const $crate::objpool::entry::POOL_LIMIT,
+            guard = const $crate::objpool::entry::GUARD,
+            count = const $crate::objpool::entry::COUNT,
+            entries = const $crate::objpool::entry::ENTRIES,
+            shift = const $crate::objpool::entry::STRIPE_SHIFT,
+        )
+    };
+}
+
+/// Body of `int objpool_push(void *, struct objpool_head *)`.
+///
+/// Which object an address is: the distance from the first one, times the inverse of the odd part of the distance between two
+/// (mod 2^64), rotated by the even part. A distance that is no multiple gives a number that is too large, as one off either end
+/// does, so one comparison tells. Where objects lie on several nodes the number has the node's area in its upper bits, and each
+/// area its own bound.
+///
+/// ```text
+/// if head == null -> slow; pool = head.cpu_slots; if pool == null -> slow
+/// i = ((object - pool.base) * pool.inverse) ror pool.twos
+/// if i >= pool.flat -> areas
+/// section:
+///     cpu = cpu_id; if cpu >= pool.limit -> slow
+///     m = pool.magazines + (cpu << SHIFT)
+///     if m.guard != open -> slow
+///     n = m.count; if n >= pool.capacity -> slow                    (full)
+///     m.entries[n] = object
+///     m.count = n + 1                                               <- commit
+/// return 0
+/// areas: a = i >> pool.area_bits; if a >= pool.areas -> slow        (refused there; also where there is one area)
+///     if (i & pool.area_mask) >= pool.bounds[a] -> slow, else section
+/// ```
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __objpool_push_body {
+    ($slow:path) => {
+        core::arch::naked_asm!(
+            ".cfi_startproc",
+            $crate::__section_descriptor!("3"),
+            "test rsi, rsi",
+            "jz 85f",
+            "mov rdx, qword ptr [rsi + {h_pool}]",
+            "mov r8, qword ptr [rip + __psref_rseq_offset]",
+            "test rdx, rdx",
+            "jz 85f",
+            "mov r10, rdi",
+            "sub r10, qword ptr [rdx + {p_base}]",
+            "imul r10, qword ptr [rdx + {p_inverse}]",
+            "mov ecx, dword ptr [rdx + {p_twos}]",
+            "mov r9, qword ptr [rdx + {p_magazines}]",
+            "ror r10, cl",
+            "cmp r10, qword ptr [rdx + {p_flat}]",
+            "jae 83f",
+            "82:",
+            $crate::__section_arm!("3", "r8", "rax"),
+            "mov eax, dword ptr fs:[r8 + 4]",
+            "cmp eax, dword ptr [rdx + {p_limit}]",
+            "jae 85f",
+            "shl rax, {shift}",
+            "lea r10, [r9 + rax]",
+            "cmp dword ptr [r10 + {guard}], 0",
+            "jne 85f",
+            $crate::__section_pause!("18"),
+            "mov r11d, dword ptr [r10 + {count}]",
+            "cmp r11d, dword ptr [rdx + {p_capacity}]",
+            "jae 85f",
+            "mov qword ptr [r10 + 8*r11 + {entries}], rdi",
+            "add r11d, 1",
+            "xor eax, eax",
+            $crate::__section_pause!("19"),
+            "mov dword ptr [r10 + {count}], r11d",
+            "34:",
+            "ret",
+            "83:",
+            "mov ecx, dword ptr [rdx + {p_area_bits}]",
+            "mov rax, r10",
+            "shr rax, cl",
+            "cmp rax, qword ptr [rdx + {p_areas}]",
+            "jae 85f",
+            "mov rcx, qword ptr [rdx + {p_bounds}]",
+            "and r10, qword ptr [rdx + {p_area_mask}]",
+            "cmp r10, qword ptr [rcx + 8*rax]",
+            "jb 82b",
+            "85:",
+            "jmp {slow}",
+            $crate::__section_abort!("3", "jmp {slow}"),
+            ".cfi_endproc",
+            ".balign 64, 0xcc",
+            slow = sym $slow,
+            h_pool = const $crate::objpool::entry::HEAD_POOL,
+            p_magazines = const $crate::objpool::entry::POOL_MAGAZINES,
+            p_limit = const $crate::objpool::entry::POOL_LIMIT,
+            p_base = const $crate::objpool::entry::POOL_BASE,
+            p_inverse = const $crate::objpool::entry::POOL_INVERSE,
+            p_twos = const $crate::objpool::entry::POOL_TWOS,
+            p_flat = const $crate::objpool::entry::POOL_FLAT,
+            p_capacity = const $crate::objpool::entry::POOL_CAPACITY,
+            p_area_bits = const $crate::objpool::entry::POOL_AREA_BITS,
+            p_areas = const $crate::objpool::entry::POOL_AREAS,
+            p_area_mask = const $crate::objpool::entry::POOL_AREA_MASK,
+            p_bounds = const $crate::objpool::entry::POOL_BOUNDS,
+            guard = const $crate::objpool::entry::GUARD,
+            count = const $crate::objpool::entry::COUNT,
+            entries = const $crate::objpool::entry::ENTRIES,
+            shift = const $crate::objpool::entry::STRIPE_SHIFT,
+        )
+    };
+}
