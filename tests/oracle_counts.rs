@@ -116,6 +116,12 @@ fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").map_or(300, |cases| cases.parse().expect("a number"))
 }
 
+/// Read sections are the process's: those of two tests at once would be waited for by the performs of both.
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 fn runner(cases: u32, max_shrink_iters: u32) -> TestRunner {
     TestRunner::new(Config { cases, max_shrink_iters, failure_persistence: None, ..Config::default() })
 }
@@ -123,6 +129,7 @@ fn runner(cases: u32, max_shrink_iters: u32) -> TestRunner {
 #[test]
 #[cfg_attr(miri, ignore = "asks the system whether threads sleep")]
 fn random_operations_agree_with_the_oracle() {
+    let _alone = alone();
     runner(cases(), 50).run(&steps(), |steps| play(Mutant::None, &steps)).unwrap();
 }
 
@@ -130,6 +137,7 @@ fn random_operations_agree_with_the_oracle() {
 #[cfg_attr(miri, ignore = "shows nothing about the library")]
 fn every_mutant_of_the_oracle_differs() {
     use Mutant::*;
+    let _alone = alone();
     let mutants = [
         DrainedCountsAcquire,
         DrainingCountsAreNotCloned,

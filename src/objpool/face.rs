@@ -22,11 +22,26 @@ use std::ptr::NonNull;
 /// drop(buffer); // back in the pool, as it was left
 /// # Ok::<(), psref::Errno>(())
 /// ```
+///
+/// Guards write through a shared pool, so a pool of longer-lived values is none of shorter-lived ones:
+///
+/// ```compile_fail,E0597
+/// fn smuggle<'s>(pool: &psref::ObjPool<&'s str>, s: &'s str) {
+///     *pool.pop().unwrap() = s;
+/// }
+/// let pool: psref::ObjPool<&'static str> = psref::ObjPool::new(1, |_| "static").unwrap();
+/// {
+///     let short = String::from("short-lived");
+///     smuggle(&pool, &short);
+/// }
+/// drop(pool);
+/// ```
 #[doc(alias = "objpool_init")]
 pub struct ObjPool<T> {
     // Boxed: guards point to it.
     head: Box<UnsafeCell<HeadState>>,
-    _values: PhantomData<T>,
+    // Owns values, and guards write to them through a shared reference: invariant, as a cell is.
+    _values: PhantomData<UnsafeCell<T>>,
 }
 
 // SAFETY: a value is with one thread at a time, which may be any: like a channel of them.
@@ -54,10 +69,10 @@ impl<T> ObjPool<T> {
             error => return Err(Errno(-error)),
         }
         // Owned from here on: a panic in `value` frees the memory; the values made so far are leaked, for which ones is not known.
-        let pool = ObjPool { head, _values: PhantomData::<std::mem::MaybeUninit<T>> };
-        for (number, at) in pool.addresses().into_iter().enumerate() {
+        let pool = ObjPool { head, _values: PhantomData::<UnsafeCell<std::mem::MaybeUninit<T>>> };
+        for number in 0..objects {
             // SAFETY: an object of the pool that nobody else knows of, large enough and aligned.
-            unsafe { at.cast::<T>().write(value(number)) };
+            unsafe { pool.address(number).cast::<T>().write(value(number)) };
         }
         Ok(pool.of_values())
     }
@@ -82,13 +97,10 @@ impl<T> ObjPool<T> {
         (unsafe { raw::statistics(self.head(), cpu, &raw mut out) } == 0).then_some(out)
     }
 
-    /// All objects, in order: while they are in the pool.
-    fn addresses(&self) -> Vec<*mut c_void> {
+    fn address(&self, number: usize) -> *mut c_void {
         // SAFETY: the head was initialised; the pool lives as long as `self`.
         let pool = unsafe { (*self.head()).pool() }.expect("a pool that was made");
-        (0..pool.layout.objects)
-            .map(|object| std::ptr::with_exposed_provenance_mut(pool.layout.address(object)))
-            .collect()
+        std::ptr::with_exposed_provenance_mut(pool.layout.address(number))
     }
 }
 
@@ -105,6 +117,15 @@ impl<T> Drop for ObjPool<T> {
     /// Drops the values that are in the pool. One whose guard was forgotten (`mem::forget`) is not dropped.
     #[doc(alias = "objpool_free")]
     fn drop(&mut self) {
+        /// Ends the pool also where a value panics.
+        struct End(*mut HeadState);
+        impl Drop for End {
+            fn drop(&mut self) {
+                // SAFETY: nobody uses the pool any more.
+                unsafe { raw::free(self.0) };
+            }
+        }
+        let _end = End(self.head());
         if std::mem::needs_drop::<T>() {
             // SAFETY: guards borrow the pool, so nobody pops or pushes; each value is dropped once, for it is not pushed back.
             while let Some(object) = NonNull::new(unsafe { raw::pop(self.head()) }) {
@@ -112,8 +133,6 @@ impl<T> Drop for ObjPool<T> {
                 unsafe { object.cast::<T>().drop_in_place() };
             }
         }
-        // SAFETY: nobody uses it any more.
-        unsafe { raw::free(self.head()) };
     }
 }
 

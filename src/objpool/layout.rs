@@ -24,7 +24,7 @@ pub(crate) struct Layout {
     pub(crate) flat: u64,
     /// Areas, where there are more than one; else 0.
     pub(crate) areas: u64,
-    /// The places in an area less one, and the bits above those of any place: what is no multiple of the stride stays too large.
+    /// The places in an area less one.
     pub(crate) area_mask: u64,
     /// `flat` times the even part of the stride: what a distance times `inverse` is less than, if it is a multiple of the odd part.
     pub(crate) plain: u64,
@@ -54,7 +54,8 @@ impl Homes {
     fn new(facts: &Runtime, objects: usize) -> Result<Homes, Errno> {
         let mut order = room(facts.cpus())?;
         order.extend(0..facts.cpus() as u32);
-        order.sort_by_key(|&cpu| facts.node_of(cpu as usize)); // stable: by number within a node
+        // Stable: by number within a node. CPUs without one last: what does not go round should lie where somebody runs.
+        order.sort_by_key(|&cpu| facts.node_of(cpu as usize).map_or((1, 0), |node| (0, node)));
         let (share, more) = (objects / order.len(), objects % order.len());
         Ok(Homes { order: order.into_boxed_slice(), share, more })
     }
@@ -87,7 +88,8 @@ impl Layout {
         let facts = runtime::get();
         let stride = size.next_multiple_of(size_of::<usize>());
         let homes = Homes::new(facts, objects)?;
-        let node = |place: usize| facts.node_of(homes.order[place] as usize);
+        // Absent CPUs have no node: where all others have the same, there is one area.
+        let node = |place: usize| facts.node_of(homes.order[place] as usize).filter(|_| facts.is_numa());
         let mut bounds: Vec<u64> = room(homes.order.len())?;
         let mut nodes = room(homes.order.len())?;
         for place in 0..homes.order.len() {
@@ -110,9 +112,12 @@ impl Layout {
         let places = if one { objects as u64 } else { slots.checked_mul(bounds.len() as u64).ok_or(ENOMEM)? };
         let bytes = usize::try_from(places).ok().and_then(|n| n.checked_mul(stride)).ok_or(ENOMEM)?;
         let bytes = bytes.checked_next_multiple_of(map::page()).ok_or(ENOMEM)?;
+        if !one {
+            // Of what is opened area by area the kernel looks at each alone.
+            map::could_give(objects.checked_mul(stride).ok_or(ENOMEM)?)?;
+        }
         let memory = map::reserve_counted(bytes)?;
         let area_bits = slots.ilog2();
-        let above = places.next_power_of_two().ilog2();
         let mut layout = Layout {
             base: memory.expose_provenance(),
             inverse: inverse((stride >> stride.trailing_zeros()) as u64),
@@ -120,7 +125,7 @@ impl Layout {
             area_bits,
             flat: if one { objects as u64 } else { 0 },
             areas: if one { 0 } else { bounds.len() as u64 },
-            area_mask: (slots - 1) | (u64::MAX.checked_shl(above.max(area_bits)).unwrap_or(0)),
+            area_mask: slots - 1,
             plain: if one { (objects as u64) << stride.trailing_zeros() } else { 0 },
             odd_bits: (1 << stride.trailing_zeros()) - 1,
             bounds_at: 0,

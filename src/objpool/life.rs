@@ -74,33 +74,18 @@ pub(crate) unsafe fn init(
     release: Option<Release>,
 ) -> Result<(), NotMade> {
     // SAFETY: the caller's promise.
-    let Some(head) = (unsafe {
-        if !head.is_null() {
-            head.write(HeadState::empty());
-        }
-        head.as_mut()
-    }) else {
+    if head.is_null() {
         return Err(NotMade::Refused(EINVAL));
-    };
+    }
+    // SAFETY: the caller's promise.
+    unsafe { head.write(HeadState::empty()) };
     if !(1..=OBJECTS_MAX).contains(&objects) || !(1..=SIZE_MAX).contains(&size) {
         return Err(NotMade::Refused(EINVAL));
     }
     // The kernel has more words for it: EAGAIN where memory is locked, EINVAL under some emulators.
     let pool = make(objects as usize, size as usize).map_err(|_| NotMade::Refused(ENOMEM))?;
-    if let Some(each) = each {
-        for object in 0..objects as usize {
-            let at: *mut c_void = ptr::with_exposed_provenance_mut(pool.layout.address(object));
-            // SAFETY: the caller's promise; the object is nobody else's yet.
-            let answer = unsafe { each(at, context) };
-            if answer != 0 {
-                // SAFETY: nobody knows of the pool.
-                unsafe { end(pool) };
-                return Err(NotMade::ByObject(answer));
-            }
-        }
-    }
-    pool.depots.fill(&pool.layout, pool.magazines);
-    *head = HeadState {
+    // As `each` may look at it; without the pool, which is not ready.
+    let filled = HeadState {
         obj_size: pool.layout.stride as c_int,
         nr_objs: objects,
         nr_possible_cpus: c_int::try_from(runtime::get().cpus()).unwrap_or(c_int::MAX),
@@ -108,10 +93,29 @@ pub(crate) unsafe fn init(
         gfp,
         refs: AtomicU32::new(objects as u32 + 1),
         flags: 0,
-        pool: Box::into_raw(pool),
+        pool: ptr::null_mut(),
         release,
         context,
     };
+    // SAFETY: the caller's promise.
+    unsafe { head.write(filled) };
+    for object in 0..objects as usize {
+        let Some(each) = each else { break };
+        let at: *mut c_void = ptr::with_exposed_provenance_mut(pool.layout.address(object));
+        // SAFETY: the caller's promise; the object is nobody else's yet.
+        let answer = unsafe { each(at, context) };
+        if answer != 0 {
+            // SAFETY: the caller's promise, and nobody knows of the pool.
+            unsafe {
+                head.write(HeadState::empty());
+                end(pool);
+            }
+            return Err(NotMade::ByObject(answer));
+        }
+    }
+    pool.depots.fill(&pool.layout, pool.magazines);
+    // SAFETY: the caller's promise.
+    unsafe { (*head).pool = Box::into_raw(pool) };
     Ok(())
 }
 

@@ -30,10 +30,9 @@ pub(super) fn prepare() -> Result<(), Errno> {
     for cpu in 0..facts.cpus() {
         let node = facts.node_of(cpu);
         let order = nodes.iter().position(|&known| known == node).unwrap_or_else(|| {
-            let mut order: Vec<u32> = facts.topology().cpus_near(cpu).into_iter().map(|cpu| cpu as u32).collect();
-            // CPUs that the topology does not know come last; those of one node in one order for all of them.
-            order.retain(|&other| (other as usize) < facts.cpus());
-            order.extend((0..facts.cpus() as u32).filter(|other| !order.contains(other)).collect::<Vec<_>>());
+            // `cpus_near` names the others: the first CPU of a node is as near to the rest of it as they are to each other.
+            let others = facts.topology().cpus_near(cpu);
+            let order: Vec<u32> = std::iter::once(cpu).chain(others).map(|cpu| cpu as u32).collect();
             nodes.push(node);
             orders.push(order.into_boxed_slice());
             orders.len() - 1

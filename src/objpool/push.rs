@@ -54,6 +54,7 @@ fn help_recall(pool: &Pool) {
     if pool.magazines.is_recalled(cpu)
         && let Recalled::Object(object) = pool.magazines.recall(cpu, xcall::restart_sections)
     {
+        pool.tell(cpu, Counter::Recalls);
         to_depots(pool, &[object]);
     }
 }

@@ -34,6 +34,21 @@ pub(crate) fn reserve_counted(bytes: usize) -> Result<*mut u8, Errno> {
     mapped(bytes, libc::PROT_NONE, 0)
 }
 
+/// Whether the kernel would give so much at once.
+pub(crate) fn could_give(bytes: usize) -> Result<(), Errno> {
+    if cfg!(miri) {
+        return Ok(());
+    }
+    #[cfg(not(miri))]
+    {
+        let at = mapped(bytes, libc::PROT_READ | libc::PROT_WRITE, 0)?;
+        // SAFETY: mapped above; nobody knows of it.
+        unsafe { unmap(at, bytes) };
+    }
+    let _ = bytes;
+    Ok(())
+}
+
 /// `bytes` of zeroed memory.
 #[cfg(not(miri))]
 pub(crate) fn memory(bytes: usize) -> Result<*mut u8, Errno> {
