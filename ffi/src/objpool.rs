@@ -100,8 +100,8 @@ pub unsafe extern "C" fn objpool_init(
 
 /// Takes an object out of a pool. What its last user wrote to it is still there.
 ///
-/// Returns the object, or NULL when none is free: each lay in nobody's hands for no moment of the call, or moved from one place to
-/// another meanwhile. A pool that has ended answers NULL.
+/// Returns the object, or NULL when none is free: every object was in somebody's hands, or on its way from one place to another,
+/// when it was looked for. A pool that has ended answers NULL.
 ///
 /// Context: any, signal handlers too; never sleeps. Source: `<linux/objpool.h>`.
 ///
@@ -156,7 +156,7 @@ pub unsafe extern "C" fn objpool_push_bulk(objs: *const *mut c_void, n: usize, h
     ::psref::__objpool_push_bulk_body!(push_bulk_slow)
 }
 
-/// An object that was popped and is not given back, after objpool_fini(). The last one ends the pool.
+/// An object that was popped and is not given back any more. After objpool_fini() the last one ends the pool.
 ///
 /// Returns 0 where this ended the pool, -EAGAIN where objects are left, -EINVAL for a pointer that is no object of it.
 ///

@@ -11,7 +11,7 @@ use crate::sys::errno::{ENOMEM, Errno};
 use crate::sys::map;
 use crate::sys::sync::{AtomicU32, AtomicU64, Ordering};
 
-/// Bits of a number in a head; 2^24 objects at most, plus one for none. The other 39 do not come round in any pause of a thread.
+/// Bits of a number in a head; 2^24 objects at most, plus one for none. The other 39 come round in hours.
 const NUMBER_BITS: u32 = 25;
 const NUMBER: u64 = (1 << NUMBER_BITS) - 1;
 

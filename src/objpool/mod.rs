@@ -6,7 +6,7 @@
 //! from others', near ones first; and where only other CPUs' magazines show objects, they are recalled: opened for everybody.
 //!
 //! B1. An object is in one place: a magazine, a depot, or somebody's hands; what a thread takes out of one to put into the other
-//!     is in its hands meanwhile, half a magazine at most.
+//!     is in its hands meanwhile, half a magazine at most and what bulk calls move.
 //! B2. Only objects of the pool get into it: every push looks whether the address is one (see [`layout`]).
 //! B3. NULL is answered only after every depot and magazine was looked at, each at some moment of the call.
 //!

@@ -161,9 +161,9 @@ pub struct Statistics {
 /// # Safety
 /// `head` is null, or was given to [`init`]; `out` is null or can be written.
 pub unsafe fn statistics(head: *const HeadState, cpu: c_int, out: *mut Statistics) -> c_int {
-    let cpus = runtime::get().cpus();
     // SAFETY: the caller's promises.
     let (Some(pool), Some(out)) = (unsafe { pool_of(head) }, unsafe { out.as_mut() }) else { return -libc::EINVAL };
+    let cpus = runtime::get().cpus(); // known since the pool was made
     let which = match usize::try_from(cpu) {
         Ok(cpu) if cpu < cpus => cpu..cpu + 1,
         Err(_) if cpu == -1 => 0..cpus,
