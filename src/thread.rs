@@ -269,7 +269,7 @@ pub(crate) fn is_forked() -> bool {
     FORKED.load(Ordering::Relaxed)
 }
 
-/// Runs in every forked child before fork returns there (R15); harmless when run twice, which it is where it was registered twice. One thread, nothing allocated.
+/// Runs in every forked child before fork returns there (R15); harmless when run twice, as where it was registered twice. One thread, nothing allocated.
 unsafe extern "C" fn in_child() {
     FORKS.fetch_add(1, Ordering::Relaxed);
     if READY.load(Ordering::Relaxed) || RECORDS.iter().next().is_some() {

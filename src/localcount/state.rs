@@ -19,8 +19,8 @@ pub struct LocalCountState {
     /// | an address | draining: the total counts | drain: `DRAINED` |
     /// | `DRAINED` | nobody holds it; poison | init: 0 |
     pub(crate) counted: Counted,
-    /// `lc_refcnt`, under the interlock: 0, or the number of forks plus one where a drain waits. One that waited before a fork did
-    /// not come along.
+    /// `lc_refcnt`, under the interlock: 0, or the number of forks plus one where a drain waits. One that waited before a
+    /// fork did not come along.
     pub(crate) refcnt: AtomicU32,
 }
 

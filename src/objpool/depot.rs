@@ -11,7 +11,8 @@ use crate::sys::errno::{ENOMEM, Errno};
 use crate::sys::map;
 use crate::sys::sync::{AtomicU32, AtomicU64, Ordering};
 
-/// Bits of a number in a head; 2^24 objects at most, plus one for none. The generation in the other 39 comes round in hours, longer than any thread is stopped in a pop.
+/// Bits of a number in a head; 2^24 objects at most, plus one for none. The generation in the other 39 comes round in hours,
+/// longer than any thread is stopped in a pop.
 const NUMBER_BITS: u32 = 25;
 const NUMBER: u64 = (1 << NUMBER_BITS) - 1;
 
