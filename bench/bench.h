@@ -6,7 +6,9 @@
 //   main.c          options, and the rounds          stats.c         series, medians, quartiles
 //   contestants.c   the table of contestants         ways.h          what is in it, by kind of object:
 //   destroyers.c    the table of destroyers          psref.c, counts.c, shared.c
+//   handers.c       the table of stocks handed from  pools.c, ring.c; stock.h makes the ways of a stock
 //   pairs.c         series of holding, letting go    destroy.c       series of destroying
+//   handed.c        series of objects handed over    report_pools.c  what is printed of pools
 //   wakes.c         from release to return           first.c         series of first use
 //   memory.c        bytes of an object               workers.c       pinned threads
 //   report.c        what is printed                  report_destroy.c  the same of destroying
@@ -89,6 +91,7 @@ bool cpu_pin(unsigned i);        // the calling thread
 void cpu_unpin(void);
 bool cpu_pinned(void);           // whether every pinning worked
 uint64_t wall_ns(void);
+uint64_t cpu_ns(void); // of the calling thread
 
 // ---- contestants.c
 
@@ -97,6 +100,8 @@ struct kind {
 	void *(*setup)(void);
 	void (*teardown)(void *state);
 	void (*join)(void), (*leave)(void);
+	bool spins; // waits for others without leaving its CPU to them: for ever, next to, with more threads than CPUs
+	bool stock; // objects are taken from it and given back, not held
 };
 
 struct contestant {
@@ -119,6 +124,19 @@ void contestant_join(const struct contestant *contestant); // the calling thread
 void contestant_leave(const struct contestant *contestant);
 // What stands for two empty calls beside this contestant: FLOOR, unless its own floor is seen to differ.
 const struct series *floor_of(const char *name);
+
+// ---- handers.c
+
+// A stock that one thread takes up to `n` objects from at a time, and another gives them back to.
+struct hander {
+	const char *name;
+	const struct kind *kind;
+	size_t (*take)(void *state, void **objects, size_t n); // how many. NULL: left out, with the contestants of the same library
+	void (*give)(void *state, void **objects, size_t n);
+};
+
+extern const struct hander handers[];
+extern const size_t hander_count;
 
 // ---- destroyers.c
 
@@ -146,6 +164,14 @@ extern const size_t destroyer_count;
 #define PASS "gate enter + exit"
 #define PASS_FLOOR "floor, arguments of a gate"
 #define VISIT "gate acquire + release"
+#define POOL_FLOOR "floor, arguments of a pool"
+#define POOL "objpool pop + push"
+#define POOL_EIGHT "objpool, 8 pops then 8 pushes"
+#define POOL_BULK "objpool, bulk of 8"
+#define POOL_EMPTY "objpool, empty: NULL"
+#define MIMALLOC_EIGHT "mimalloc, 8 then 8"
+#define HANDED "objpool, handed over"
+#define HANDED_ARRAY_QUEUE "ArrayQueue, handed over"
 #define MEMBARRIER "membarrier"
 #define DRAIN "psref drain, unreferenced"
 #define LOCALCOUNT_DRAIN "localcount drain, unreferenced"
@@ -160,6 +186,8 @@ enum { NOT_OFTEN = 4 }; // rounds between measurements that take long
 
 void pairs_add(void);
 void pairs_remove(void);
+void handed_add(void);
+void handed_remove(void);
 void destroy_add(void);
 void destroy_remove(void);
 // How many other threads run meanwhile; 0, and those of them that the machine has CPUs for.
@@ -180,6 +208,16 @@ extern uint64_t slice_ns, long_slice_ns; // of one series; of one with more thre
 // Bytes that a localcount takes besides itself once it was used on every CPU in use, seen in the size of the process.
 double memory_of_localcount(void);
 
+// Bytes that a pool takes besides its objects once it was used on every CPU, seen in the size of the process, and what Linux's
+// takes, computed; of pools with few and with many objects.
+struct pool_memory {
+	size_t objects, cpus; // possible ones
+	double bytes, limit, linux_bytes;
+};
+enum { POOL_SIZES = 2 };
+void memory_of_pools(struct pool_memory memory[POOL_SIZES]);
+double memory_of_linux_pool(size_t objects, size_t cpus);
+
 // ---- what is printed
 
 struct facts {
@@ -187,6 +225,7 @@ struct facts {
 	const char *libc, *version, *backend;
 	double load[2]; // before and after
 	double localcount_bytes;
+	struct pool_memory pools[POOL_SIZES];
 };
 
 void facts_read(struct facts *facts);
@@ -194,17 +233,18 @@ void facts_read_load(double *load);
 
 struct target {
 	char text[64];
-	const struct series *series, *base; // base NULL: no ratio, but milliseconds
 	double limit;
+	bool at_least; // the limit; else at most
 	struct spread seen;
 };
 
-enum { TARGETS_MOST = 24 };
-size_t targets_read(struct target targets[TARGETS_MOST]);
-void targets_print(void);
+enum { TARGETS_MOST = 40 };
+size_t targets_read(struct target targets[TARGETS_MOST], const struct facts *facts);
+void targets_print(const struct facts *facts);
 void print_ratio(const struct series *series, const struct series *base); // 22 characters wide, like the next
 void print_value(const struct series *series, double unit);
 void report_print(const struct facts *facts, double seconds);
+void report_pools(const struct facts *facts);
 void report_destroy(void);
 void json_write(FILE *file, const struct facts *facts);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// Ways to hold something for a while and let go of it. One more is one more line in this table.
+// Ways to hold something for a while and let go of it, or to take something and give it back. One more is one more line in this table.
 #include "ways.h"
 
 #include <math.h>
@@ -7,7 +7,9 @@
 
 #define URCU "liburcu-dev"
 #define CK "libck-dev"
-#define CROSSBEAM "cargo, and crossbeam-epoch from its registry"
+#define CROSSBEAM "cargo, and crossbeam-epoch and crossbeam-queue from its registry"
+#define JEMALLOC "libjemalloc-dev"
+#define MIMALLOC "libmimalloc-dev"
 
 // No object, and threads need not be told of.
 static const struct kind no_kind;
@@ -33,6 +35,24 @@ const struct contestant contestants[] = {
 	{ "shared atomic count", 1, false, &shared_kind, atomic_pairs, NULL, NULL },
 	{ "rwlock, read", 1, false, &shared_kind, rwlock_pairs, NULL, NULL },
 	{ "mutex count", 1, true, &shared_kind, mutex_pairs, NULL, NULL },
+	// Stocks: named alike, for one object at a time and for eight.
+	{ POOL_FLOOR, 1, false, &objpool_kind, objpool_floor_pairs, NULL, NULL },
+	{ POOL, 1, false, &objpool_kind, objpool_pairs, POOL_FLOOR, NULL },
+	{ POOL_EIGHT, 8, false, &objpool_kind, objpool_eight, POOL_FLOOR, NULL },
+	{ POOL_BULK, 8, false, &objpool_kind, objpool_bulk, POOL_FLOOR, NULL },
+	{ POOL_EMPTY, 1, false, &empty_objpool_kind, objpool_empty, POOL_FLOOR, NULL },
+	{ "Linux's ring, restated", 1, false, &ring_kind, ring_pairs, NULL, NULL },
+	{ "Linux's ring, 8 then 8", 8, false, &ring_kind, ring_eight, NULL, NULL },
+	{ "ck_ring MPMC", 1, false, &ck_ring_kind, ck_ring_pairs, POOL_FLOOR, CK },
+	{ "ck_ring MPMC, 8 then 8", 8, false, &ck_ring_kind, ck_ring_eight, POOL_FLOOR, CK },
+	{ "ArrayQueue", 1, false, &array_queue_kind, array_queue_pairs, POOL_FLOOR, CROSSBEAM },
+	{ "ArrayQueue, 8 then 8", 8, false, &array_queue_kind, array_queue_eight, POOL_FLOOR, CROSSBEAM },
+	{ "glibc malloc", 1, false, &libc_kind, libc_pairs, POOL_FLOOR, NULL },
+	{ "glibc malloc, 8 then 8", 8, false, &libc_kind, libc_eight, POOL_FLOOR, NULL },
+	{ "jemalloc", 1, false, &jemalloc_kind, jemalloc_pairs, POOL_FLOOR, JEMALLOC },
+	{ "jemalloc, 8 then 8", 8, false, &jemalloc_kind, jemalloc_eight, POOL_FLOOR, JEMALLOC },
+	{ "mimalloc", 1, false, &mimalloc_kind, mimalloc_pairs, POOL_FLOOR, MIMALLOC },
+	{ MIMALLOC_EIGHT, 8, false, &mimalloc_kind, mimalloc_eight, POOL_FLOOR, MIMALLOC },
 };
 const size_t contestant_count = COUNT(contestants);
 

@@ -66,17 +66,25 @@ void json_write(FILE *file, const struct facts *facts)
 	number(file, "load_before", facts->load[0]), fprintf(file, ", ");
 	number(file, "load_after", facts->load[1]), fprintf(file, ", ");
 	number(file, "localcount_bytes", facts->localcount_bytes);
-	fprintf(file, "},\n  \"series\": [\n");
+	fprintf(file, "},\n  \"pools\": [");
+	for (size_t i = 0; i < POOL_SIZES; i++) {
+		const struct pool_memory *m = &facts->pools[i];
+		fprintf(file, "%s{\"objects\": %zu, \"cpus\": %zu, ", i > 0 ? ", " : "", m->objects, m->cpus);
+		number(file, "bytes", m->bytes), fprintf(file, ", ");
+		number(file, "limit", m->limit), fprintf(file, ", ");
+		number(file, "linux_bytes", m->linux_bytes), fprintf(file, "}");
+	}
+	fprintf(file, "],\n  \"series\": [\n");
 	for (size_t i = 0; series_at(i) != NULL; i++) {
 		fputs(i > 0 ? ",\n" : "", file);
 		write_series(file, series_at(i));
 	}
 	fprintf(file, "\n  ],\n  \"first_use_repinned\": %u,\n  \"targets\": [\n", first_use_repinned());
-	size_t count = targets_read(targets);
+	size_t count = targets_read(targets, facts);
 	for (size_t i = 0; i < count; i++) {
 		fprintf(file, "%s    {", i > 0 ? ",\n" : "");
 		text(file, "name", targets[i].text), fprintf(file, ", ");
-		number(file, "limit", targets[i].limit), fprintf(file, ", ");
+		number(file, targets[i].at_least ? "at_least" : "limit", targets[i].limit), fprintf(file, ", ");
 		spread(file, "seen", targets[i].seen), fprintf(file, "}");
 	}
 	fprintf(file, "\n  ],\n  \"left_out\": [");

@@ -12,7 +12,7 @@
 
 static const char usage[] = "usage: bench [--quick] [--seconds N] [--json FILE]\n"
                             "  --quick      a few seconds, to see that everything runs\n"
-                            "  --seconds N  how long the rounds go on (90)\n"
+                            "  --seconds N  how long the rounds go on (120)\n"
                             "  --json FILE  writes all figures there as well\n";
 
 void die(const char *format, ...)
@@ -65,7 +65,7 @@ static void all_rounds(double seconds)
 
 int main(int argc, char **argv)
 {
-	double seconds = 90;
+	double seconds = 120;
 	FILE *json = NULL;
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--first-use") == 0) {
@@ -90,6 +90,7 @@ int main(int argc, char **argv)
 	workers_start();
 	cpu_pin(0);
 	pairs_add();
+	handed_add();
 	destroy_add();
 	wakes_add();
 	first_use_add("/proc/self/exe");
@@ -99,9 +100,11 @@ int main(int argc, char **argv)
 	facts_read_load(&facts.load[1]);
 	workers_stop();
 	pairs_remove();
+	handed_remove();
 	destroy_remove();
 	wakes_remove();
 	facts.localcount_bytes = memory_of_localcount();
+	memory_of_pools(facts.pools);
 
 	report_print(&facts, took);
 	if (json != NULL) {

@@ -7,7 +7,6 @@
 #include "bench.h"
 
 #include <alloca.h>
-#include <time.h>
 
 uint64_t slice_ns = 2000000, long_slice_ns = 40000000;
 
@@ -25,13 +24,6 @@ static const unsigned thread_counts[] = { 1, 2, THREADS };
 enum { RACES_MOST = 128 };
 static struct race races[RACES_MOST];
 static size_t race_count;
-
-static uint64_t cpu_ns(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 static void run(struct worker *worker, void *what)
 {
@@ -124,6 +116,8 @@ void pairs_add(void)
 			const struct contestant *c = &contestants[i];
 			// Two threads mean one a CPU.
 			if (c->op == NULL || (thread_counts[j] <= CPUS && thread_counts[j] > cpu_count()))
+				continue;
+			if (c->kind->spins && thread_counts[j] > cpu_count())
 				continue;
 			if (race_count == RACES_MOST)
 				die("more than %d contestants and numbers of threads", RACES_MOST);

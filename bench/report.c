@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// What is printed: ratios first, then nanoseconds, then what destroying costs, then the targets.
+// What is printed: ratios first, then nanoseconds, then pools, then what destroying costs, then the targets.
 #include "bench.h"
 
 #include <string.h>
@@ -34,16 +34,18 @@ static void print_facts(const struct facts *facts, double seconds)
 	       series_at(0)->round_count, seconds);
 }
 
-static void print_pairs(void)
+static void print_pairs(bool stocks)
 {
 	static const unsigned threads[] = { 1, 2, THREADS };
 	const struct series *floor = series_find(FLOOR, 1);
 	for (int ratios = 1; ratios >= 0; ratios--) {
 		printf("\n%-34s %22s %22s %14u on %u CPU%s\n",
-		       ratios ? "hold and let go, x floor (1 thread)" : "the same, ns a pair", "1 thread", "2 threads", THREADS,
-		       cpu_count(), cpu_count() == 1 ? "" : "s");
+		       !ratios ? "the same, ns a pair" :
+		       stocks  ? "take and give back, x floor" :
+		                 "hold and let go, x floor (1 thread)",
+		       "1 thread", "2 threads", THREADS, cpu_count(), cpu_count() == 1 ? "" : "s");
 		for (size_t i = 0; i < contestant_count; i++) {
-			if (contestants[i].op == NULL)
+			if (contestants[i].op == NULL || contestants[i].kind->stock != stocks)
 				continue;
 			printf("%-34s", contestants[i].name);
 			for (size_t j = 0; j < COUNT(threads); j++) {
@@ -56,6 +58,10 @@ static void print_pairs(void)
 			printf("\n");
 		}
 	}
+}
+
+static void print_left_out(void)
+{
 	for (size_t i = 0; i < contestant_count; i++)
 		if (contestants[i].op == NULL)
 			printf("left out: %s (needs %s)\n", contestants[i].name, contestants[i].needs);
@@ -88,10 +94,13 @@ static void print_times(void)
 void report_print(const struct facts *facts, double seconds)
 {
 	print_facts(facts, seconds);
-	print_pairs();
+	print_pairs(false);
+	print_pairs(true);
+	report_pools(facts);
+	print_left_out();
 	report_destroy();
 	print_times();
 	printf("\na localcount used on %u CPU%s takes %.1f bytes besides itself, %.1f a CPU\n", cpu_count(),
 	       cpu_count() == 1 ? "" : "s", facts->localcount_bytes, facts->localcount_bytes / cpu_count());
-	targets_print();
+	targets_print(facts);
 }

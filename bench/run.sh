@@ -32,19 +32,34 @@ fi
 if pkg-config --exists ck; then
     # shellcheck disable=SC2046 # flags are words
     library bench-ck "$peers/ck_call.c" $(pkg-config --cflags --libs ck)
-    peer_sources="$peer_sources $peers/ck.c"
+    peer_sources="$peer_sources $peers/ck.c $peers/ck_ring.c"
     peer_libs="$peer_libs -lbench-ck"
 fi
 if command -v cargo >/dev/null; then
     if CARGO_TARGET_DIR="$build/peers" cargo build --quiet --release --locked --manifest-path "$peers/Cargo.toml" \
         2>"$build/peers.log"; then
         cp "$build/peers/release/libbench_crossbeam.so" "$build/"
-        peer_sources="$peer_sources $peers/crossbeam.c"
+        peer_sources="$peer_sources $peers/crossbeam.c $peers/array_queue.c"
         peer_libs="$peer_libs -lbench_crossbeam"
     else
-        echo "run.sh: crossbeam-epoch could not be built, see $build/peers.log" >&2
+        echo "run.sh: crossbeam could not be built, see $build/peers.log" >&2
     fi
 fi
+
+# Allocators: not linked, which would make them the process's own, but loaded by their path.
+allocator() { # NAME ALLOCATE RELEASE
+    path=$($cc -print-file-name="lib$1.so")
+    [ -e "$path" ] || return 0
+    $cc -O2 -std=gnu11 -Wall -Wextra -c -o "$build/$1.o" "$peers/malloc.c" -DALLOCATOR="$1" -DLIBRARY="\"$path\"" \
+        -DALLOCATE="\"$2\"" -DRELEASE="\"$3\""
+    peer_sources="$peer_sources $build/$1.o"
+    peer_libs="$peer_libs -ldl"
+}
+allocator mimalloc mi_malloc mi_free
+allocator jemalloc malloc free
+# jemalloc's thread-local storage is of the kind that glibc keeps only little room for after the start.
+GLIBC_TUNABLES=${GLIBC_TUNABLES:+$GLIBC_TUNABLES:}glibc.rtld.optional_static_tls=16384
+export GLIBC_TUNABLES
 
 # shellcheck disable=SC2046,SC2086 # flags are words
 $cc -O2 -std=gnu11 -Wall -Wextra -pthread $(pkg-config --cflags psref) $peer_flags -o "$build/bench" "$here"/*.c $peer_sources \

@@ -17,36 +17,64 @@ static struct target *next(struct target *targets, const char *name, double limi
 	return target;
 }
 
+static void ratio(struct target *targets, const char *text, const struct series *series, const struct series *base, double limit)
+{
+	next(targets, text, limit)->seen = ratio_of(series, base);
+}
+
+// In units of so many nanoseconds.
+static void time_of(struct target *targets, const char *text, const struct series *series, double unit, double limit)
+{
+	struct target *target = next(targets, text, limit);
+	target->seen = spread_of(series->samples, series->sample_count);
+	target->seen.q1 /= unit, target->seen.median /= unit, target->seen.q3 /= unit;
+}
+
+static void two_threads(struct target *targets, const char *name)
+{
+	char text[64];
+	snprintf(text, sizeof text, "%s, 2 threads / 1", name);
+	ratio(targets, text, series_find(name, 2), series_find(name, 1), 1.05);
+}
+
 // A pair beside two empty calls; and two threads beside one.
 static void pair(struct target *targets, const char *name, double limit, bool two)
 {
 	char text[64];
 	const struct series *floor = floor_of(name);
 	snprintf(text, sizeof text, "%s / %s", name, strcmp(floor->name, FLOOR) == 0 ? FLOOR : "own floor");
-	struct target *target = next(targets, text, limit);
-	target->series = series_find(name, 1);
-	target->base = floor;
-	target->seen = ratio_of(target->series, target->base);
-	if (!two)
-		return;
-	snprintf(text, sizeof text, "%s, 2 threads / 1", name);
-	target = next(targets, text, 1.05);
-	target->series = series_find(name, 2);
-	target->base = series_find(name, 1);
-	target->seen = ratio_of(target->series, target->base);
+	ratio(targets, text, series_find(name, 1), floor, limit);
+	if (two)
+		two_threads(targets, name);
 }
 
 static void destroyer(struct target *targets, const char *name)
 {
 	char text[64];
 	snprintf(text, sizeof text, "%s / %s", name, MEMBARRIER);
-	struct target *target = next(targets, text, 1.15);
-	target->series = destroy_calls(name, 1);
-	target->base = destroy_calls(MEMBARRIER, 1);
-	target->seen = ratio_of(target->series, target->base);
+	ratio(targets, text, destroy_calls(name, 1), destroy_calls(MEMBARRIER, 1), 1.15);
 }
 
-size_t targets_read(struct target targets[TARGETS_MOST])
+static void pools(struct target *targets, const struct facts *facts)
+{
+	pair(targets, POOL, 2.5, true);
+	ratio(targets, "objpool / mimalloc, 8 then 8", series_find(POOL_EIGHT, 1), series_find(MIMALLOC_EIGHT, 1), 1.1);
+	two_threads(targets, POOL_EIGHT);
+	ratio(targets, "objpool, bulk of 8 / 8 then 8", series_find(POOL_BULK, 1), series_find(POOL_EIGHT, 1), 0.5);
+	two_threads(targets, POOL_BULK);
+	ratio(targets, "handed over, objects/s: objpool / ArrayQueue", series_find(HANDED_ARRAY_QUEUE, 2), series_find(HANDED, 2), 3);
+	targets[count - 1].at_least = true;
+	time_of(targets, "objpool, empty: NULL, ns", series_find(POOL_EMPTY, 1), 1, 50);
+	for (size_t i = 0; i < POOL_SIZES; i++) {
+		char text[64];
+		const struct pool_memory *m = &facts->pools[i];
+		snprintf(text, sizeof text, "memory / limit, pool of %zu", m->objects);
+		double share = m->bytes / m->limit;
+		next(targets, text, 1)->seen = (struct spread){ share, share, share, m->bytes > 0 };
+	}
+}
+
+size_t targets_read(struct target targets[TARGETS_MOST], const struct facts *facts)
 {
 	count = 0;
 	pair(targets, PAIR, 2.2, true);
@@ -55,28 +83,27 @@ size_t targets_read(struct target targets[TARGETS_MOST])
 	pair(targets, SECTION, 1.2, true);
 	pair(targets, PASS, 2.2, true);
 	pair(targets, VISIT, 2.2, true);
+	pools(targets, facts);
 	destroyer(targets, DRAIN);
 	destroyer(targets, LOCALCOUNT_DRAIN);
 	destroyer(targets, PERFORM);
-	struct target *first = next(targets, "first use, ms", 5);
-	first->series = series_find(FIRST_USE, 1);
-	first->seen = spread_of(first->series->samples, first->series->sample_count);
-	first->seen.q1 /= 1e6, first->seen.median /= 1e6, first->seen.q3 /= 1e6;
+	time_of(targets, "first use, ms", series_find(FIRST_USE, 1), 1e6, 5);
 	return count;
 }
 
-void targets_print(void)
+void targets_print(const struct facts *facts)
 {
 	struct target targets[TARGETS_MOST];
-	size_t n = targets_read(targets);
+	size_t n = targets_read(targets, facts);
 	printf("\n%-44s %22s %8s\n", "target", "median [quartiles]", "limit");
 	for (size_t i = 0; i < n; i++) {
 		const struct target *t = &targets[i];
 		char text[64] = "not measured";
 		if (t->seen.count > 0)
 			snprintf(text, sizeof text, "%.2f [%.2f, %.2f]", t->seen.median, t->seen.q1, t->seen.q3);
-		printf("%-44s %22s %8.2f  %s\n", t->text, text, t->limit,
-		       t->seen.count == 0 ? "-" : t->seen.median <= t->limit ? "meets" : "MISSES");
+		bool meets = t->at_least ? t->seen.median >= t->limit : t->seen.median <= t->limit;
+		printf("%-44s %22s %s%7.2f  %s\n", t->text, text, t->at_least ? ">" : " ", t->limit,
+		       t->seen.count == 0 ? "-" : meets ? "meets" : "MISSES");
 	}
 	const struct series *first = series_find(FIRST_USE, 1);
 	printf("%-44s %22u %8u  %s\n", "first use changed the affinity", first_use_repinned(), 0,

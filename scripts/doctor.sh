@@ -23,6 +23,8 @@ verify | busybox             | command -v busybox | busybox-static | busybox | b
 verify | cpio                | cpio --version | cpio | cpio | cpio
 bench  | liburcu             | pkg-config --exists liburcu-memb liburcu-bp | liburcu-dev | userspace-rcu-devel | liburcu
 bench  | Concurrency Kit     | pkg-config --exists ck | libck-dev | ck-devel | -
+bench  | mimalloc            | has_library mimalloc | libmimalloc-dev | mimalloc-devel | mimalloc
+bench  | jemalloc            | has_library jemalloc | libjemalloc-dev | jemalloc-devel | jemalloc
 '
 
 at_least() { # VERSION COMMAND...: the first number that the command prints is not less than VERSION
@@ -36,6 +38,10 @@ compiles() { # LANGUAGE TEXT
     local compiler=${CC:-cc}
     [ "$1" = c ] || compiler=${CXX:-c++}
     printf '%s\nint main(void) { return 0; }\n' "$2" | $compiler -x "$1" - -o /dev/null
+}
+
+has_library() { # NAME: the linker finds a shared one
+    [ -e "$(${CC:-cc} -print-file-name="lib$1.so")" ]
 }
 
 knows_libdir() { # without it meson installs into lib64, where Debian's linker does not look

@@ -13,6 +13,7 @@ struct localcount;
 struct kcondvar;
 struct kmutex;
 struct device_gate_device;
+struct objpool_head;
 
 // psref_acquire(), psref_release()
 EMPTY(void, floor_acquire, (struct psref *psref, const struct psref_target *target, struct psref_class *class_),
@@ -32,3 +33,7 @@ EMPTY(void, floor_close, (int s), (void)s)
 // device_gate_enter(), device_gate_exit()
 EMPTY(void, floor_enter, (struct device_gate_device *dv), (void)dv)
 EMPTY(void, floor_exit, (struct device_gate_device *dv), (void)dv)
+
+// objpool_pop(), objpool_push()
+EMPTY(void *, floor_pop, (struct objpool_head *head), return head)
+EMPTY(int, floor_push, (void *obj, struct objpool_head *head), (void)obj, (void)head; return 0)

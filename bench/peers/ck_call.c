@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// Built into a shared library of its own: see ck.c.
+// Built into a shared library of its own: see ck.c and ck_ring.c.
 #include <ck_epoch.h>
+#include <ck_ring.h>
 #include <stdlib.h>
 
 void *bench_ck_record(void);
@@ -37,4 +38,64 @@ void bench_ck_end(void *record)
 void bench_ck_synchronize(void *record)
 {
 	ck_epoch_synchronize(record);
+}
+
+// ---- rings
+
+void *bench_ck_ring(size_t objects);
+void bench_ck_ring_free(void *ring);
+void *bench_ck_ring_take(void *ring);
+void bench_ck_ring_give(void *ring, void *object);
+void *bench_ck_spsc_take(void *ring);
+void bench_ck_spsc_give(void *ring, void *object);
+
+struct ring {
+	ck_ring_t ring;
+	ck_ring_buffer_t buffer[];
+};
+
+// Its room is a power of two, and one place of it stays free.
+void *bench_ck_ring(size_t objects)
+{
+	size_t room = 2;
+	while (room < objects + 1)
+		room *= 2;
+	size_t bytes = sizeof(struct ring) + room * sizeof(ck_ring_buffer_t);
+	struct ring *ring = aligned_alloc(128, (bytes + 127) / 128 * 128);
+	if (ring != NULL)
+		ck_ring_init(&ring->ring, room);
+	return ring;
+}
+
+void bench_ck_ring_free(void *ring)
+{
+	free(ring);
+}
+
+void *bench_ck_ring_take(void *ring)
+{
+	struct ring *r = ring;
+	void *object;
+	return ck_ring_dequeue_mpmc(&r->ring, r->buffer, &object) ? object : NULL;
+}
+
+void bench_ck_ring_give(void *ring, void *object)
+{
+	struct ring *r = ring;
+	if (!ck_ring_enqueue_mpmc(&r->ring, r->buffer, object))
+		abort();
+}
+
+void *bench_ck_spsc_take(void *ring)
+{
+	struct ring *r = ring;
+	void *object;
+	return ck_ring_dequeue_spsc(&r->ring, r->buffer, &object) ? object : NULL;
+}
+
+void bench_ck_spsc_give(void *ring, void *object)
+{
+	struct ring *r = ring;
+	if (!ck_ring_enqueue_spsc(&r->ring, r->buffer, object))
+		abort();
 }

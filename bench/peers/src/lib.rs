@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! crossbeam-epoch behind functions that C calls.
+//! crossbeam-epoch behind functions that C calls; and [`ArrayQueue`](crossbeam_queue::ArrayQueue).
+
+mod stock;
 
 use crossbeam_epoch::{Guard, pin};
 use std::mem::MaybeUninit;
