@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# asm.sh STAGE [FUNCTION]...: the machine code of psref_acquire and psref_release, or of the functions named, in the library
-# installed under STAGE. The plain case of both runs straight down to the first `ret`; every jump leads out of it.
+# asm.sh STAGE [FUNCTION]...: the machine code of the fast paths, or of the functions named, in the library installed under
+# STAGE. The plain case of each runs straight down to the first `ret`; every jump leads out of it.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/stage.sh"
@@ -9,7 +9,8 @@ stage=$1
 shift
 find_stage "$stage"
 library=$(pkg-config --variable=libdir psref)/libpsref.so
-[ $# -gt 0 ] || set -- psref_acquire psref_release
+[ $# -gt 0 ] || set -- psref_acquire psref_release localcount_acquire localcount_release pserialize_read_enter \
+    pserialize_read_exit device_gate_enter device_gate_exit device_gate_acquire device_gate_release
 
 for function; do
     # The name may carry a version; what pads the end is left out.

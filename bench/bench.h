@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // The benchmark's parts. A *series* is one thing that is measured, once a round; a *contestant* is a way to hold something,
-// measured by one series for every number of threads.
+// measured by one series for every number of threads; a *destroyer* waits for holds to end, measured by one series for every
+// number of other threads.
 //
-//   main.c        options, and the rounds          contestants.c   the table of contestants
-//   pairs.c       series of holding and letting go  drains.c        series of destroying
-//   first.c       series of first use               workers.c       pinned threads
-//   stats.c       series, medians, quartiles        report.c        what is printed, the targets
-//   facts.c       the machine                       json.c          the same for other programs
-//   floor/        a library of empty functions
+//   main.c          options, and the rounds          stats.c         series, medians, quartiles
+//   contestants.c   the table of contestants         ways.h          what is in it, by kind of object:
+//   destroyers.c    the table of destroyers          psref.c, counts.c, shared.c
+//   pairs.c         series of holding, letting go    destroy.c       series of destroying
+//   wakes.c         from release to return           first.c         series of first use
+//   memory.c        bytes of an object               workers.c       pinned threads
+//   report.c        what is printed                  report_destroy.c  the same of destroying
+//   targets.c       the targets                      json.c          the same for other programs
+//   facts.c         the machine                      floor/          a library of empty functions
+//   peers/          other libraries, each built where it is installed
 #ifndef PSREF_BENCH_H
 #define PSREF_BENCH_H
 
@@ -42,7 +47,7 @@ struct series {
 	const char *name;
 	unsigned threads;
 	unsigned every; // measured in every so many rounds
-	// Measures once: writes nanoseconds, `room` at most, and returns how many.
+	// Measures once: writes nanoseconds, `room` at most, and returns how many. NULL: no rounds, another series fills it.
 	size_t (*take)(struct series *series, double *samples, size_t room);
 	void *what;
 	double *samples, *rounds; // all of them; the median of each round, NaN where there was none
@@ -56,6 +61,7 @@ struct series *series_find(const char *name, unsigned threads);
 struct series *series_at(size_t i); // NULL after the last
 void series_measure(struct series *series);
 void series_skip(struct series *series);
+void series_put(struct series *series, double sample);
 // The ratios of two series, round by round: whatever slowed a whole round down shows in neither.
 struct spread ratio_of(const struct series *series, const struct series *base);
 
@@ -86,32 +92,64 @@ uint64_t wall_ns(void);
 
 // ---- contestants.c
 
+// What is held, and what a thread must do before it first holds and after it last held. Any may be NULL.
+struct kind {
+	void *(*setup)(void);
+	void (*teardown)(void *state);
+	void (*join)(void), (*leave)(void);
+};
+
 struct contestant {
 	const char *name;
-	unsigned nested;   // pairs in one turn, all held at once
-	bool sleeps;       // its cost is not only processor time: measured by the wall clock
-	void *(*setup)(void);
-	void (*op)(void *state, unsigned long turns); // by any number of threads at once
-	void (*teardown)(void *state);
+	unsigned nested;         // pairs in one turn, all held at once
+	bool sleeps;             // its cost is not only processor time: measured by the wall clock
+	const struct kind *kind;
+	void (*op)(void *state, unsigned long turns); // by any number of threads at once. NULL: left out, `needs` is not there
+	const char *floor;       // the contestant that calls as many empty functions with the same arguments; NULL: FLOOR
+	const char *needs;       // what must be installed when the benchmark is built
 };
 
 extern const struct contestant contestants[];
 extern const size_t contestant_count;
 
-// A class and a target of it, as the setup of psref's contestants returns them.
-void *psref_setup(void);
-void psref_teardown(void *state);
-struct psref_class *psref_class_of(void *state);
-void psref_pairs(void *state, unsigned long turns);
+const struct contestant *contestant_find(const char *name);
+void *contestant_setup(const struct contestant *contestant);
+void contestant_teardown(const struct contestant *contestant, void *state);
+void contestant_join(const struct contestant *contestant); // the calling thread
+void contestant_leave(const struct contestant *contestant);
+// What stands for two empty calls beside this contestant: FLOOR, unless its own floor is seen to differ.
+const struct series *floor_of(const char *name);
+
+// ---- destroyers.c
+
+// What waits until holds have ended. It is always called by one and the same thread, with nothing held by anybody of what it
+// destroys; what others hold meanwhile is the contestant `busy`.
+struct destroyer {
+	const char *name;
+	void (*prepare)(void); // before the clock; may be NULL, and so may `finish`, which follows it
+	void (*call)(void);    // NULL: left out
+	void (*finish)(void);
+	const char *busy;
+};
+
+extern const struct destroyer destroyers[];
+extern const size_t destroyer_count;
 
 // Names that series are looked up by.
 #define FLOOR "floor"
 #define PAIR "psref pair"
 #define NESTED "psref, 4 nested"
-#define ATOMIC "shared atomic count"
-#define MUTEX "mutex count"
+#define LOCALCOUNT "localcount pair"
+#define LOCALCOUNT_FLOOR "floor, arguments of localcount"
+#define SECTION "read section"
+#define SECTION_FLOOR "floor, arguments of a read section"
+#define PASS "gate enter + exit"
+#define PASS_FLOOR "floor, arguments of a gate"
+#define VISIT "gate acquire + release"
 #define MEMBARRIER "membarrier"
 #define DRAIN "psref drain, unreferenced"
+#define LOCALCOUNT_DRAIN "localcount drain, unreferenced"
+#define PERFORM "perform, nobody inside"
 #define FUTEX "futex: wake to return"
 #define WAKE "psref: release to return of drain"
 #define FIRST_USE "first use"
@@ -122,13 +160,25 @@ enum { NOT_OFTEN = 4 }; // rounds between measurements that take long
 
 void pairs_add(void);
 void pairs_remove(void);
-void drains_add(void);
-void drains_remove(void);
+void destroy_add(void);
+void destroy_remove(void);
+// How many other threads run meanwhile; 0, and those of them that the machine has CPUs for.
+enum { CROWDS = 4 };
+extern const unsigned crowds[CROWDS];
+bool crowd_possible(unsigned others);
+// The calls during which the caller slept, which is to wait for somebody. Filled by the series of all calls.
+struct series *destroy_waited(const char *name, unsigned others);
+struct series *destroy_calls(const char *name, unsigned others);
+void wakes_add(void);
+void wakes_remove(void);
 void first_use_add(const char *program);
 int first_use_child(void);        // what `program --first-use` does
 unsigned first_use_repinned(void); // processes whose affinity mask was not what it had been
 
 extern uint64_t slice_ns, long_slice_ns; // of one series; of one with more threads than CPUs
+
+// Bytes that a localcount takes besides itself once it was used on every CPU in use, seen in the size of the process.
+double memory_of_localcount(void);
 
 // ---- what is printed
 
@@ -136,20 +186,26 @@ struct facts {
 	char cpu[80], kernel[80], governor[80], cpus[80], siblings[32];
 	const char *libc, *version, *backend;
 	double load[2]; // before and after
+	double localcount_bytes;
 };
 
 void facts_read(struct facts *facts);
 void facts_read_load(double *load);
 
 struct target {
-	const char *text;
+	char text[64];
 	const struct series *series, *base; // base NULL: no ratio, but milliseconds
 	double limit;
 	struct spread seen;
 };
 
-size_t targets_read(struct target *targets, size_t room);
+enum { TARGETS_MOST = 24 };
+size_t targets_read(struct target targets[TARGETS_MOST]);
+void targets_print(void);
+void print_ratio(const struct series *series, const struct series *base); // 22 characters wide, like the next
+void print_value(const struct series *series, double unit);
 void report_print(const struct facts *facts, double seconds);
+void report_destroy(void);
 void json_write(FILE *file, const struct facts *facts);
 
 #endif

@@ -1,139 +1,81 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// Ways to hold something for a while and let go of it. One more is one more line in the table below.
-//
-// Every op is a function of its own, compiled like any C program, that calls the contestant in a loop. The floor's loop is
-// the same as psref's but for the names it calls. What acquire answers is not looked at: after a refusal the release would
-// end the program.
-#include "bench.h"
+// Ways to hold something for a while and let go of it. One more is one more line in this table.
+#include "ways.h"
 
-#include <psref/psref.h>
-#include <pthread.h>
-#include <stdlib.h>
+#include <math.h>
+#include <string.h>
 
-void floor_acquire(struct psref *psref, const struct psref_target *target, struct psref_class *class_);
-void floor_release(struct psref *psref, const struct psref_target *target, struct psref_class *class_);
+#define URCU "liburcu-dev"
+#define CK "libck-dev"
+#define CROSSBEAM "cargo, and crossbeam-epoch from its registry"
 
-struct held {
-	_Alignas(128) struct psref_target target;
-	struct psref_class *class_;
-};
+// No object, and threads need not be told of.
+static const struct kind no_kind;
 
-void *psref_setup(void)
-{
-	struct held *held = (struct held *)aligned_alloc(128, sizeof *held);
-	if (held == NULL)
-		die("out of memory");
-	held->class_ = psref_class_create("bench", 0);
-	if (held->class_ == NULL)
-		die("psref_class_create failed");
-	psref_target_init(&held->target, held->class_);
-	return held;
-}
-
-void psref_teardown(void *state)
-{
-	struct held *held = (struct held *)state;
-	psref_target_destroy(&held->target, held->class_);
-	psref_class_destroy(held->class_);
-	free(held);
-}
-
-struct psref_class *psref_class_of(void *state)
-{
-	return ((struct held *)state)->class_;
-}
-
-static void floor_pairs(void *state, unsigned long turns)
-{
-	const struct psref_target *target = &((struct held *)state)->target;
-	struct psref_class *class_ = ((struct held *)state)->class_;
-	struct psref psref;
-	while (turns-- > 0) {
-		floor_acquire(&psref, target, class_);
-		floor_release(&psref, target, class_);
-	}
-}
-
-void psref_pairs(void *state, unsigned long turns)
-{
-	const struct psref_target *target = &((struct held *)state)->target;
-	struct psref_class *class_ = ((struct held *)state)->class_;
-	struct psref psref;
-	while (turns-- > 0) {
-		psref_acquire(&psref, target, class_);
-		psref_release(&psref, target, class_);
-	}
-}
-
-static void psref_four(void *state, unsigned long turns)
-{
-	const struct psref_target *target = &((struct held *)state)->target;
-	struct psref_class *class_ = ((struct held *)state)->class_;
-	struct psref psref[4];
-	while (turns-- > 0) {
-		psref_acquire(&psref[0], target, class_);
-		psref_acquire(&psref[1], target, class_);
-		psref_acquire(&psref[2], target, class_);
-		psref_acquire(&psref[3], target, class_);
-		psref_release(&psref[3], target, class_);
-		psref_release(&psref[2], target, class_);
-		psref_release(&psref[1], target, class_);
-		psref_release(&psref[0], target, class_);
-	}
-}
-
-// A line of its own.
-struct shared {
-	_Alignas(128) long count;
-	pthread_mutex_t mutex;
-};
-
-static void *shared_setup(void)
-{
-	struct shared *shared = (struct shared *)aligned_alloc(128, sizeof *shared);
-	if (shared == NULL)
-		die("out of memory");
-	shared->count = 0;
-	pthread_mutex_init(&shared->mutex, NULL);
-	return shared;
-}
-
-static void shared_teardown(void *state)
-{
-	struct shared *shared = (struct shared *)state;
-	if (shared->count != 0)
-		die("a shared count ended at %ld", shared->count);
-	pthread_mutex_destroy(&shared->mutex);
-	free(shared);
-}
-
-static void atomic_pairs(void *state, unsigned long turns)
-{
-	long *count = &((struct shared *)state)->count;
-	while (turns-- > 0) {
-		__atomic_add_fetch(count, 1, __ATOMIC_SEQ_CST);
-		__atomic_sub_fetch(count, 1, __ATOMIC_SEQ_CST);
-	}
-}
-
-static void mutex_pairs(void *state, unsigned long turns)
-{
-	struct shared *shared = (struct shared *)state;
-	while (turns-- > 0) {
-		pthread_mutex_lock(&shared->mutex);
-		shared->count++;
-		pthread_mutex_unlock(&shared->mutex);
-		pthread_mutex_lock(&shared->mutex);
-		shared->count--;
-		pthread_mutex_unlock(&shared->mutex);
-	}
-}
-
+// name | nested | sleeps | kind | op | its own floor | package
 const struct contestant contestants[] = {
-	{ FLOOR, 1, false, psref_setup, floor_pairs, psref_teardown },
-	{ PAIR, 1, false, psref_setup, psref_pairs, psref_teardown },
-	{ NESTED, 4, false, psref_setup, psref_four, psref_teardown },
-	{ ATOMIC, 1, false, shared_setup, atomic_pairs, shared_teardown },
-	{ MUTEX, 1, true, shared_setup, mutex_pairs, shared_teardown },
+	{ FLOOR, 1, false, &psref_kind, floor_pairs, NULL, NULL },
+	{ LOCALCOUNT_FLOOR, 1, false, &localcount_kind, localcount_floor, NULL, NULL },
+	{ SECTION_FLOOR, 1, false, &no_kind, section_floor, NULL, NULL },
+	{ PASS_FLOOR, 1, false, &gate_kind, gate_floor, NULL, NULL },
+	{ PAIR, 1, false, &psref_kind, psref_pairs, NULL, NULL },
+	{ NESTED, 4, false, &psref_kind, psref_four, NULL, NULL },
+	{ LOCALCOUNT, 1, false, &localcount_kind, localcount_pairs, LOCALCOUNT_FLOOR, NULL },
+	{ SECTION, 1, false, &no_kind, section_pairs, SECTION_FLOOR, NULL },
+	{ PASS, 1, false, &gate_kind, gate_passes, PASS_FLOOR, NULL },
+	{ VISIT, 1, false, &gate_kind, gate_visits, PASS_FLOOR, NULL },
+	{ "liburcu memb", 1, false, &memb_kind, memb_pairs, SECTION_FLOOR, URCU },
+	{ "liburcu memb, inline", 1, false, &memb_kind, memb_inline_pairs, NULL, URCU },
+	{ "liburcu bp", 1, false, &no_kind, bp_pairs, SECTION_FLOOR, URCU },
+	{ "liburcu bp, inline", 1, false, &no_kind, bp_inline_pairs, NULL, URCU },
+	{ "ck_epoch", 1, false, &ck_kind, ck_pairs, PASS_FLOOR, CK },
+	{ "crossbeam-epoch pin", 1, false, &no_kind, crossbeam_pairs, PASS_FLOOR, CROSSBEAM },
+	{ "shared atomic count", 1, false, &shared_kind, atomic_pairs, NULL, NULL },
+	{ "rwlock, read", 1, false, &shared_kind, rwlock_pairs, NULL, NULL },
+	{ "mutex count", 1, true, &shared_kind, mutex_pairs, NULL, NULL },
 };
 const size_t contestant_count = COUNT(contestants);
+
+const struct contestant *contestant_find(const char *name)
+{
+	for (size_t i = 0; i < contestant_count; i++)
+		if (strcmp(contestants[i].name, name) == 0)
+			return &contestants[i];
+	die("no contestant is called %s", name);
+}
+
+void *contestant_setup(const struct contestant *contestant)
+{
+	return contestant->kind->setup != NULL ? contestant->kind->setup() : NULL;
+}
+
+void contestant_teardown(const struct contestant *contestant, void *state)
+{
+	if (contestant->kind->teardown != NULL)
+		contestant->kind->teardown(state);
+}
+
+void contestant_join(const struct contestant *contestant)
+{
+	if (contestant->kind->join != NULL)
+		contestant->kind->join();
+}
+
+void contestant_leave(const struct contestant *contestant)
+{
+	if (contestant->kind->leave != NULL)
+		contestant->kind->leave();
+}
+
+const struct series *floor_of(const char *name)
+{
+	const struct series *floor = series_find(FLOOR, 1);
+	const char *own = contestant_find(name)->floor;
+	if (own == NULL)
+		return floor;
+	const struct series *other = series_find(own, 1);
+	struct spread ratio = ratio_of(other, floor);
+	// Seen to differ: by more than 3 %, and in three rounds of four to the same side.
+	bool differs = fabs(ratio.median - 1) > 0.03 && (ratio.q1 > 1 || ratio.q3 < 1);
+	return differs ? other : floor;
+}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // What holding and destroying cost with psref, in one interleaved run: rounds of short slices, the series in a new order in
-// every round, so that whatever else the machine does falls on all of them alike. Compares: a pair of acquire and release
-// with two calls of an empty function (the floor), a shared atomic count and a count under a mutex; a drain with the one
-// membarrier that it needs; a waking drain with a bare futex. See README.md.
+// every round, so that whatever else the machine does falls on all of them alike. Compares: pairs of acquire and release with
+// two calls of an empty function (the floor), with shared counts and with other libraries; drains and performs with the one
+// membarrier that they need, and with what other libraries do; a waking drain with a bare futex. See README.md.
 #include "bench.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 
 static const char usage[] = "usage: bench [--quick] [--seconds N] [--json FILE]\n"
                             "  --quick      a few seconds, to see that everything runs\n"
-                            "  --seconds N  how long the rounds go on (40)\n"
+                            "  --seconds N  how long the rounds go on (90)\n"
                             "  --json FILE  writes all figures there as well\n";
 
 void die(const char *format, ...)
@@ -55,10 +55,9 @@ static void one_round(size_t number, size_t *order, size_t count)
 static void all_rounds(double seconds)
 {
 	size_t order[256], count = 0;
-	while (series_at(count) != NULL && count < COUNT(order)) {
-		order[count] = count;
-		count++;
-	}
+	for (size_t i = 0; series_at(i) != NULL && count < COUNT(order); i++)
+		if (series_at(i)->take != NULL)
+			order[count++] = i;
 	uint64_t end = wall_ns() + (uint64_t)(seconds * 1e9);
 	for (size_t number = 0; number < NOT_OFTEN || wall_ns() < end; number++)
 		one_round(number, order, count);
@@ -66,14 +65,14 @@ static void all_rounds(double seconds)
 
 int main(int argc, char **argv)
 {
-	double seconds = 40;
+	double seconds = 90;
 	FILE *json = NULL;
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--first-use") == 0) {
 			return first_use_child();
 		} else if (strcmp(argv[i], "--quick") == 0) {
 			seconds = 2;
-			long_slice_ns /= 4;
+			long_slice_ns /= 8;
 		} else if (strcmp(argv[i], "--seconds") == 0 && i + 1 < argc) {
 			seconds = atof(argv[++i]);
 		} else if (strcmp(argv[i], "--json") == 0 && i + 1 < argc) {
@@ -91,7 +90,8 @@ int main(int argc, char **argv)
 	workers_start();
 	cpu_pin(0);
 	pairs_add();
-	drains_add();
+	destroy_add();
+	wakes_add();
 	first_use_add("/proc/self/exe");
 	uint64_t began = wall_ns();
 	all_rounds(seconds);
@@ -99,7 +99,9 @@ int main(int argc, char **argv)
 	facts_read_load(&facts.load[1]);
 	workers_stop();
 	pairs_remove();
-	drains_remove();
+	destroy_remove();
+	wakes_remove();
+	facts.localcount_bytes = memory_of_localcount();
 
 	report_print(&facts, took);
 	if (json != NULL) {

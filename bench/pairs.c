@@ -22,7 +22,7 @@ struct race {
 };
 
 static const unsigned thread_counts[] = { 1, 2, THREADS };
-enum { RACES_MOST = 64 };
+enum { RACES_MOST = 128 };
 static struct race races[RACES_MOST];
 static size_t race_count;
 
@@ -41,6 +41,8 @@ static void run(struct worker *worker, void *what)
 	// some places are slower than others, and a run must not get one of them for good.
 	char *above = (char *)alloca(race->depth);
 	__asm__ volatile("" : : "r"(above) : "memory");
+	contestant_join(c);
+	c->op(race->state, 1);
 	if (__atomic_add_fetch(&race->arrived, 1, __ATOMIC_SEQ_CST) == race->threads)
 		STORE(&race->end, wall_ns() + (race->threads > cpu_count() ? long_slice_ns : slice_ns));
 	while (LOAD(&race->end) == 0)
@@ -55,6 +57,7 @@ static void run(struct worker *worker, void *what)
 	worker->cpu_ns = cpu_ns() - cpu;
 	worker->wall_ns = now - wall;
 	worker->pairs = turns * c->nested;
+	contestant_leave(c);
 }
 
 // What all the threads of a slice did together.
@@ -100,6 +103,7 @@ static size_t take(struct series *series, double *samples, size_t room)
 static unsigned long batch_of(const struct contestant *c, void *state)
 {
 	unsigned long batch = 16;
+	contestant_join(c);
 	for (uint64_t best = 0; best < 20000 && batch < 1ul << 30; batch *= 2) {
 		best = UINT64_MAX;
 		for (int i = 0; i < 5; i++) {
@@ -109,6 +113,7 @@ static unsigned long batch_of(const struct contestant *c, void *state)
 			best = took < best ? took : best;
 		}
 	}
+	contestant_leave(c);
 	return batch;
 }
 
@@ -118,14 +123,14 @@ void pairs_add(void)
 		for (size_t j = 0; j < COUNT(thread_counts); j++) {
 			const struct contestant *c = &contestants[i];
 			// Two threads mean one a CPU.
-			if (thread_counts[j] <= CPUS && thread_counts[j] > cpu_count())
+			if (c->op == NULL || (thread_counts[j] <= CPUS && thread_counts[j] > cpu_count()))
 				continue;
 			if (race_count == RACES_MOST)
 				die("more than %d contestants and numbers of threads", RACES_MOST);
 			struct race *race = &races[race_count++];
 			race->contestant = c;
 			race->threads = thread_counts[j];
-			race->state = c->setup();
+			race->state = contestant_setup(c);
 			race->batch = batch_of(c, race->state);
 			series_add(c->name, race->threads, race->threads > CPUS ? NOT_OFTEN : 1, take, race);
 		}
@@ -135,6 +140,6 @@ void pairs_remove(void)
 {
 	while (race_count > 0) {
 		const struct race *race = &races[--race_count];
-		race->contestant->teardown(race->state);
+		contestant_teardown(race->contestant, race->state);
 	}
 }

@@ -102,6 +102,12 @@ void series_measure(struct series *series)
 	end_round(series, quantile(samples, count, 0.5));
 }
 
+void series_put(struct series *series, double sample)
+{
+	series->samples = grown(series->samples, series->sample_count, 1);
+	series->samples[series->sample_count++] = sample;
+}
+
 void series_skip(struct series *series)
 {
 	end_round(series, NAN);

@@ -31,7 +31,8 @@ CC=${CC:-cc} CXX=${CXX:-c++}
 strict=(-Wall -Wextra -Wpedantic -Werror -D_GNU_SOURCE -O2 -g -pthread)
 sanitize=(-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 programs=()
-for source in psref_*.c; do
+shopt -s nullglob
+for source in {psref,pslist,kmutex,localcount,pserialize,device_gate}_*.c; do
     [ $# -gt 0 ] && [[ " $* " != *" ${source%.c} "* ]] || programs+=("${source%.c}")
 done
 
@@ -49,10 +50,10 @@ check() { if "${@:4}"; then pass "$1" "$2" "$3"; else fail "$1" "$2" "$3"; fi; }
 exports_our_names_only() {
     local names
     names=$(nm -D --defined-only "$library" | awk '$2 != "A" { print $3 }')
-    [ -n "$names" ] && ! grep -qvE '^psref_[a-z_]+@@PSREF_0$' <<<"$names"
+    [ -n "$names" ] && ! grep -qvE '^(psref|localcount|pserialize|device_gate)_[a-z_]+@@PSREF_0$' <<<"$names"
 }
 dynamic_has() { readelf -dW "$1" | grep -q "$2"; }
-check library symbols "exports nothing but psref_ names of version PSREF_0" exports_our_names_only
+check library symbols "exports nothing but its own names of version PSREF_0" exports_our_names_only
 check library soname "is libpsref.so.0" dynamic_has "$library" 'SONAME.*\[libpsref\.so\.0\]'
 check library nodelete "cannot be unloaded under a thread's section" dynamic_has "$library" 'FLAGS_1.*NODELETE'
 

@@ -7,9 +7,11 @@
 
 #include <psref/base.h>
 #include <psref/device_gate.h>
+#include <psref/kmutex.h>
 #include <psref/localcount.h>
 #include <psref/objpool.h>
 #include <psref/pserialize.h>
+#include <psref/pslist.h>
 #include <psref/psref.h>
 
 #endif

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# doctor.sh [build|test|verify]: what is missing to build the library, to test it too (the default), to run the long checks too;
-# and how to get it. doctor.sh --packages ...: only the names of the missing packages, for this machine's package manager.
-# Exit status: 0 nothing is missing, 1 something is, 2 called wrongly.
+# doctor.sh [build|test|verify|bench]: what is missing to build the library, to test it too (the default), to run the long checks
+# too; or to compare it with other libraries. doctor.sh --packages ...: only the names of the missing packages, for this
+# machine's package manager. Exit status: 0 nothing is missing, 1 something is, 2 called wrongly.
 set -u
 
 # what for | name | test of its presence | apt | dnf | pacman; "-": there is no package.
@@ -21,6 +21,8 @@ test   | valgrind            | valgrind --version | valgrind | valgrind | valgri
 verify | qemu                | qemu-system-x86_64 --version | qemu-system-x86 | qemu-system-x86-core | qemu-system-x86
 verify | busybox             | command -v busybox | busybox-static | busybox | busybox
 verify | cpio                | cpio --version | cpio | cpio | cpio
+bench  | liburcu             | pkg-config --exists liburcu-memb liburcu-bp | liburcu-dev | userspace-rcu-devel | liburcu
+bench  | Concurrency Kit     | pkg-config --exists ck | libck-dev | ck-devel | -
 '
 
 at_least() { # VERSION COMMAND...: the first number that the command prints is not less than VERSION
@@ -46,6 +48,7 @@ case ${1:-test} in
 build) groups=' build ' ;;
 test) groups=' build test ' ;;
 verify) groups=' build test verify ' ;;
+bench) groups=' build bench ' ;; # optional: what is missing takes no part
 *) sed -n '3,5s/^# //p' "$0"; exit 2 ;;
 esac
 

@@ -30,6 +30,10 @@ pub const DEAD_WMESG: usize = 1;
 /// Ticks a second, of the waits with a limit.
 pub const HZ: u32 = 100;
 
+/// In `waiters`, of a forked child: there were waiters before the fork. All but one are gone at most: that one, whose signal
+/// handler forked, may sleep on, so no wake is left out.
+const VANISHED: u32 = 1 << 31;
+
 const TICK: u64 = 1_000_000_000 / HZ as u64;
 
 /// `struct kmutex` of `<psref/kmutex.h>`.
@@ -48,7 +52,7 @@ pub struct Kmutex {
 pub struct Kcondvar {
     /// Moves with every wake.
     sequence: AtomicU32,
-    /// Threads inside a wait, those too that were woken and are not back yet.
+    /// Threads inside a wait, those too that were woken and are not back yet; and [`VANISHED`].
     waiters: AtomicU32,
     /// How many of them a wake was meant for.
     woken: AtomicU32,
@@ -171,7 +175,7 @@ impl Kcondvar {
         if !mutex.is_live() || !mutex.is_owned() {
             mutex.misuse(who, c"waiting without holding the mutex");
         }
-        self.forget_the_vanished();
+        let epoch = self.forget_the_vanished();
         self.waiters.fetch_add(1, Ordering::SeqCst);
         let seen = self.sequence.load(Ordering::SeqCst);
         mutex.exit();
@@ -183,23 +187,26 @@ impl Kcondvar {
             }
         };
         mutex.enter();
-        self.leave(woken);
+        if forks() == epoch {
+            self.leave(woken);
+        }
         woken
     }
 
-    /// The counts of a process that this one was forked from are of threads that are not here.
-    fn forget_the_vanished(&self) {
+    /// The counts of a process that this one was forked from are of threads that are not here. Gives the number of forks.
+    fn forget_the_vanished(&self) -> u32 {
         let now = forks();
-        if self.epoch.swap(now, Ordering::SeqCst) != now {
-            self.waiters.store(0, Ordering::SeqCst);
+        if self.epoch.swap(now, Ordering::SeqCst) != now && self.waiters.load(Ordering::SeqCst) != 0 {
+            self.waiters.store(VANISHED, Ordering::SeqCst);
             self.woken.store(0, Ordering::SeqCst);
         }
+        now
     }
 
     /// With the mutex held again. A wake is used up by one who was woken; one whose time was over leaves it to another, if
     /// there is one.
     fn leave(&self, woken: Woken) {
-        let left = self.waiters.fetch_sub(1, Ordering::SeqCst) - 1;
+        let left = (self.waiters.fetch_sub(1, Ordering::SeqCst) - 1) & !VANISHED;
         let used = u32::from(woken == Woken::LookAgain);
         let meant = self.woken.load(Ordering::Relaxed).saturating_sub(used);
         self.woken.store(meant.min(left), Ordering::Relaxed);
@@ -214,7 +221,7 @@ impl Kcondvar {
         if waiters == 0 {
             return;
         }
-        let meant = self.woken.load(Ordering::Relaxed).saturating_add(n).min(waiters);
+        let meant = self.woken.load(Ordering::Relaxed).saturating_add(n).min(waiters & !VANISHED);
         self.woken.store(meant, Ordering::Relaxed);
         self.sequence.fetch_add(1, Ordering::SeqCst);
         futex::wake(&self.sequence, n);
@@ -225,7 +232,7 @@ impl Kcondvar {
         if self.epoch.load(Ordering::SeqCst) != forks() {
             return (0, 0);
         }
-        let waiters = self.waiters.load(Ordering::SeqCst);
+        let waiters = self.waiters.load(Ordering::SeqCst) & !VANISHED;
         (waiters, self.woken.load(Ordering::Relaxed).min(waiters))
     }
 
@@ -337,15 +344,109 @@ pub mod raw {
         let cv = cv.unwrap_or_else(|| null(who, "condition variable"));
         let (inside, woken) = cv.inside();
         if !cv.is_valid() || inside != 0 {
-            cv.misuse(
-                who,
-                format_args!("{inside} waiters inside, {woken} of them woken but not back yet; expected none"),
-            );
+            cv.misuse(who, format_args!("{inside} in a wait, {woken} of them woken but not back yet; expected nobody"));
         }
     }
 
     #[cold]
     fn null(who: &CStr, what: &str) -> ! {
         diag::fatal(format_args!("{}: the {what} is NULL", who.to_string_lossy()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    struct Shared {
+        mutex: Kmutex,
+        cv: Kcondvar,
+        done: Cell<u32>,
+    }
+
+    // SAFETY: `done` is touched with the mutex held.
+    unsafe impl Sync for Shared {}
+
+    fn shared() -> Shared {
+        Shared { mutex: Kmutex::new(), cv: Kcondvar::new(c"test"), done: Cell::new(0) }
+    }
+
+    #[test]
+    fn a_broadcast_ends_every_wait() {
+        const WAITERS: u32 = 3;
+        let shared = shared();
+        std::thread::scope(|scope| {
+            for _ in 0..WAITERS {
+                scope.spawn(|| {
+                    let Shared { mutex, cv, done } = &shared;
+                    mutex.enter();
+                    while done.get() == 0 {
+                        assert_ne!(cv.wait(mutex, None), Woken::TimedOut);
+                        assert!(mutex.is_owned());
+                    }
+                    done.set(done.get() + 1);
+                    mutex.exit();
+                    assert!(!mutex.is_owned());
+                });
+            }
+            loop {
+                shared.mutex.enter();
+                if shared.cv.inside() == (WAITERS, 0) {
+                    break;
+                }
+                shared.mutex.exit();
+                std::thread::yield_now();
+            }
+            shared.done.set(1);
+            shared.cv.broadcast();
+            assert_eq!(shared.cv.inside(), (WAITERS, WAITERS));
+            shared.mutex.exit();
+        });
+        assert_eq!(shared.done.get(), 1 + WAITERS);
+        assert_eq!(shared.cv.inside(), (0, 0));
+    }
+
+    #[test]
+    fn a_deadline_ends_a_wait() {
+        let Shared { mutex, cv, .. } = &shared();
+        mutex.enter();
+        let deadline = clock::now() + 20_000_000;
+        while cv.wait(mutex, Some(deadline)) != Woken::TimedOut {}
+        assert!(clock::now() >= deadline);
+        assert!(mutex.is_owned());
+        assert_eq!(cv.inside(), (0, 0));
+        mutex.exit();
+    }
+
+    #[test]
+    fn a_wake_meant_for_one_who_gave_up_is_not_counted_for_those_who_come() {
+        let Shared { mutex, cv, .. } = &shared();
+        mutex.enter();
+        // Two inside, one of them meant; the one whose time is over leaves.
+        cv.waiters.store(2, Ordering::SeqCst);
+        cv.wake(c"test", 1);
+        assert_eq!(cv.inside(), (2, 1));
+        cv.leave(Woken::TimedOut);
+        assert_eq!(cv.inside(), (1, 1));
+        cv.leave(Woken::TimedOut);
+        assert_eq!(cv.inside(), (0, 0));
+        cv.waiters.store(1, Ordering::SeqCst);
+        assert_eq!(cv.inside(), (1, 0));
+        mutex.exit();
+    }
+
+    #[test]
+    fn a_wait_in_a_child_does_not_count_those_of_its_parent() {
+        let Shared { mutex, cv, .. } = &shared();
+        cv.waiters.store(5, Ordering::SeqCst);
+        cv.woken.store(1, Ordering::SeqCst);
+        cv.epoch.store(forks().wrapping_sub(1), Ordering::SeqCst);
+        assert_eq!(cv.inside(), (0, 0));
+        mutex.enter();
+        while cv.wait(mutex, Some(clock::now())) != Woken::TimedOut {}
+        mutex.exit();
+        assert_eq!(cv.inside(), (0, 0));
+        assert_ne!(cv.waiters.load(Ordering::SeqCst), 0); // wakes are not left out
     }
 }

@@ -5,7 +5,7 @@
 
 mod diag;
 pub mod gate;
-#[cfg(not(loom))]
+#[cfg_attr(loom, path = "kmutex/model.rs")]
 pub mod kmutex;
 pub mod localcount;
 pub mod objpool;

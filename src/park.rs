@@ -3,6 +3,8 @@
 
 use crate::sys::clock;
 pub(crate) use crate::sys::futex::{Futex, Woken};
+#[cfg(loom)]
+use crate::sys::plant::{self, Bug};
 use std::time::Duration;
 
 /// How long a caller is ready to wait, and whether a signal may end it.
@@ -76,6 +78,8 @@ impl Patience {
     /// Sleeps while `word` is `seen`; every `Ok` is spurious until the caller has looked again (R7). Returns at `soon` at the
     /// latest, so that the caller can report.
     pub(crate) fn wait(self, word: &Futex, seen: u32, soon: u64) -> Result<(), GaveUp> {
+        #[cfg(loom)]
+        let seen = if plant::planted(Bug::WordReadLate) { word.word() } else { seen };
         self.judge(word.wait(seen, Some(self.end(soon))))
     }
 

@@ -232,28 +232,59 @@ mod real {
 #[cfg(loom)]
 pub(crate) use model::Pool;
 
-/// loom's atomics are no plain memory: objects are made one by one and never recycled.
+/// loom's atomics are no plain memory: objects are made one by one, anew in every execution. What orders givers, takers and
+/// those who look at all is one count, of all pools; a model's thread goes on after its access to it, so the lists keep step.
 #[cfg(loom)]
 mod model {
     use super::{Errno, Stable};
+    use crate::sys::sync_loom::made;
+    use std::sync::Mutex;
 
-    pub(crate) struct Pool<T>(std::marker::PhantomData<T>);
+    struct Lists<T: 'static> {
+        execution: u64,
+        /// With the value of the count that each was made at.
+        all: Vec<(usize, &'static T)>,
+        free: Vec<&'static T>,
+    }
+
+    pub(crate) struct Pool<T: 'static>(Mutex<Lists<T>>);
 
     impl<T: Stable + 'static> Pool<T> {
         pub(crate) const fn new() -> Self {
-            Pool(std::marker::PhantomData)
+            Pool(Mutex::new(Lists { execution: 0, all: Vec::new(), free: Vec::new() }))
+        }
+
+        fn lists<R>(&self, f: impl FnOnce(&mut Lists<T>) -> R) -> R {
+            let mut lists = self.0.lock().unwrap();
+            if lists.execution != made::execution() {
+                *lists = Lists { execution: made::execution(), all: Vec::new(), free: Vec::new() };
+            }
+            f(&mut lists)
         }
 
         pub(crate) fn take(&self) -> Result<&'static T, Errno> {
-            Ok(Box::leak(Box::new(T::fresh())))
+            let fresh: &'static T = Box::leak(Box::new(T::fresh()));
+            let number = made::change(1);
+            Ok(self.lists(|lists| {
+                lists.free.pop().unwrap_or_else(|| {
+                    lists.all.push((number, fresh));
+                    fresh
+                })
+            }))
         }
 
         /// # Safety
         /// As in the real pool.
-        pub(crate) unsafe fn give(&self, _: &'static T) {}
+        pub(crate) unsafe fn give(&self, value: &'static T) {
+            made::change(0);
+            self.lists(|lists| lists.free.push(value));
+        }
 
         pub(crate) fn iter(&self) -> impl Iterator<Item = &'static T> + '_ {
-            std::iter::empty()
+            let seen = made::seen();
+            let all: Vec<_> =
+                self.lists(|lists| lists.all.iter().filter(|(n, _)| *n < seen).map(|&(_, t)| t).collect());
+            all.into_iter()
         }
 
         pub(crate) fn contains(&self, at: *const T) -> bool {

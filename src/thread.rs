@@ -224,13 +224,13 @@ unsafe extern "C" fn at_exit(record: *mut c_void) {
 /// What families do in a forked child, in any order; they get the number of the one thread that came along, 0 if it has none.
 static IN_CHILD: [AtomicHook; 4] = [const { AtomicHook(std::sync::atomic::AtomicPtr::new(std::ptr::null_mut())) }; 4];
 
-/// A `fn(u64)`, or null.
-struct AtomicHook(std::sync::atomic::AtomicPtr<()>);
+/// A static's address, or null: that of a function is not one and the same at all times.
+struct AtomicHook(std::sync::atomic::AtomicPtr<fn(u64)>);
 
 /// Registers what a family does in a forked child, once however often it is called.
-pub(crate) fn on_fork(hook: fn(u64)) {
+pub(crate) fn on_fork(hook: &'static fn(u64)) {
+    let ours = std::ptr::from_ref(hook).cast_mut();
     for place in &IN_CHILD {
-        let ours = hook as *mut ();
         match place.0.compare_exchange(std::ptr::null_mut(), ours, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => return,
             Err(theirs) if theirs == ours => return,
@@ -254,8 +254,8 @@ unsafe extern "C" fn in_child() {
     for place in &IN_CHILD {
         let hook = place.0.load(Ordering::Acquire);
         if !hook.is_null() {
-            // SAFETY: what is not null was a `fn(u64)` in `on_fork`.
-            unsafe { std::mem::transmute::<*mut (), fn(u64)>(hook)(me) };
+            // SAFETY: what is not null was a static in `on_fork`.
+            unsafe { (*hook)(me) };
         }
     }
 }

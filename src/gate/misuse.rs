@@ -23,6 +23,11 @@ pub enum Misuse {
         /// The gate on the device; 0: it is open.
         expected: usize,
     },
+    /// A wait for those inside of a gate that was not sealed.
+    NotSealed {
+        /// The device's address.
+        device: usize,
+    },
     /// A gate sealed twice.
     SealedTwice {
         /// The device's address.
@@ -60,6 +65,7 @@ impl fmt::Display for Misuse {
             Misuse::NotItsGate { device, seen, expected } => {
                 write!(f, "device {device:#x}: gate {seen:#x} sealed, expected its own, {expected:#x}")
             }
+            Misuse::NotSealed { device } => write!(f, "device {device:#x}: gate not sealed, expected a seal first"),
             Misuse::SealedTwice { device } => write!(f, "device {device:#x}: gate sealed already, expected one seal"),
             Misuse::InUse { device, inside } => write!(
                 f,

@@ -20,6 +20,8 @@
 mod close;
 pub mod entry;
 mod face;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod misuse;
 mod pass;
 pub mod raw;

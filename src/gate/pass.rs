@@ -95,6 +95,8 @@ pub(super) fn wait(gate: &GateState, patience: Patience) -> TurnedAway {
         if gate.is_sealed() {
             return TurnedAway::Sealed;
         }
+        #[cfg(loom)]
+        plant::about_to_sleep();
         if let Err(gave_up) = patience.wait(&gate.turned, seen, u64::MAX) {
             return TurnedAway::GaveUp(gave_up);
         }
@@ -103,6 +105,11 @@ pub(super) fn wait(gate: &GateState, patience: Patience) -> TurnedAway {
 
 /// The same for whoever wanted to close a gate that another has closed.
 pub(super) fn wait_as_late_comer(gate: &GateState, cells: Cells) {
+    #[cfg(loom)]
+    if plant::planted(Bug::Uncounted) {
+        wait(gate, Patience::FOREVER);
+        return;
+    }
     cells.add_to_total(1);
     wait(gate, Patience::FOREVER);
     cells.leave_total();

@@ -97,8 +97,8 @@ pub unsafe fn try_wait(device: *const DeviceState, patience: Patience) -> Result
     // SAFETY: the caller's promise.
     let device = unsafe { state::device_of(device)? };
     match device.gate()? {
-        Some(gate) => close::wait_for_all(device, gate, patience),
-        None => Err(Misuse::NotItsGate { device: device.address(), seen: 0, expected: 0 }),
+        Some(gate) if gate.is_sealed() => close::wait_for_all(device, gate, patience),
+        _ => Err(Misuse::NotSealed { device: device.address() }),
     }
 }
 

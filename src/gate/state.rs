@@ -148,6 +148,7 @@ pub(crate) unsafe fn detach(device: *const DeviceState) -> Result<(), Misuse> {
     // SAFETY: the caller's promise.
     let device = unsafe { device_of(device)? };
     let gate = device.gate()?;
+    device.cells()?;
     let inside = match gate {
         None => {
             xcall::restart_sections();

@@ -72,7 +72,13 @@ pub(crate) unsafe fn drain(
     }
     let mut watchdog = Watchdog::new();
     // Under the interlock, which every change of the total from here on is made under (C3).
-    while cells.total() != 0 {
+    loop {
+        match cells.total() {
+            0 => break,
+            // A release too many after the sum.
+            total if total < 0 => return Err(Misuse::Negative { localcount, total }),
+            _ => {}
+        }
         if let Some(seconds) = watchdog.due() {
             tell(state, cells, seconds);
         }
@@ -100,26 +106,32 @@ pub(crate) unsafe fn drain_alone(lc: *const LocalCountState, patience: Patience)
         }
         close(state, cells)?;
         state.counted.guard.store(cells.total_address(), Ordering::SeqCst);
+        #[cfg(loom)]
+        if plant::planted(Bug::SilentClose) {
+            return Ok(wait_alone(state, cells, patience));
+        }
         cells.moved().advance_and_wake_all(); // others who drain
     }
+    Ok(wait_alone(state, cells, patience))
+}
+
+fn wait_alone(state: &LocalCountState, cells: Cells, patience: Patience) -> Result<(), GaveUp> {
     let mut watchdog = Watchdog::new();
     loop {
         let seen = cells.moved().word(); // R3
         match state.guard() {
-            DRAINED => return Ok(Ok(())),
+            DRAINED => return Ok(()),
             CLOSING => {} // a total of 0 means nothing yet (C2)
             _ if cells.total() == 0 => {
                 state.counted.guard.store(DRAINED, Ordering::SeqCst);
-                return Ok(Ok(()));
+                return Ok(());
             }
             _ => {}
         }
         if let Some(seconds) = watchdog.due() {
             tell(state, cells, seconds);
         }
-        if let Err(gave_up) = patience.wait(cells.moved(), seen, watchdog.next()) {
-            return Ok(Err(gave_up));
-        }
+        patience.wait(cells.moved(), seen, watchdog.next())?;
     }
 }
 
@@ -152,8 +164,9 @@ pub(crate) unsafe fn trydrain(lc: *const LocalCountState) -> Result<bool, Misuse
         _ => return Err(Misuse::DrainedTwice { localcount }),
     }
     xcall::restart_sections();
-    // Every acquire has been counted, so the cells only fall from here on: what their values were one after the other is
-    // no less than what they are together afterwards, and that is no less than 0.
+    // Every acquire has been counted, so the cells only fall from here on, but for the last one, where what is held can be
+    // counted once more: what their values are one after the other is no less than what they are together at the last look,
+    // and that is no less than 0.
     match state.counted.sum() {
         0 => match state.counted.guard.compare_exchange(0, DRAINED, Ordering::SeqCst, Ordering::SeqCst) {
             Ok(_) => Ok(true),

@@ -42,7 +42,12 @@ pub(crate) unsafe fn acquire(lc: *const LocalCountState) -> Result<(), Misuse> {
 pub(crate) unsafe fn acquire_again(lc: *const LocalCountState) -> Result<(), Misuse> {
     // SAFETY: the caller's promise.
     let state = unsafe { lc.as_ref() }.ok_or(Misuse::Null)?;
-    if state.counted.add(1).is_err() {
+    // Not to any cell: a trydrain, which excludes acquires but not this, would miss it behind its sum's back.
+    if state.counted.add_last(1).is_err() {
+        #[cfg(loom)]
+        if plant::planted(Bug::CloneUncounted) {
+            return Ok(());
+        }
         state.cells()?.add_to_total(1);
     }
     Ok(())
@@ -75,6 +80,13 @@ pub(crate) unsafe fn release(
     let (Some(cv), Some(interlock)) = (unsafe { cv.as_ref() }, unsafe { interlock.as_ref() }) else {
         return Err(Misuse::Interlock { localcount, interlock: interlock.addr() });
     };
+    #[cfg(loom)]
+    if plant::planted(Bug::InterlockIgnored) {
+        if cells.add_to_total(-1) == 0 {
+            cv.broadcast();
+        }
+        return Ok(());
+    }
     interlock.enter();
     // R8: with the interlock the drain that set the guard has not ended, for this hold is not counted down yet; and what is
     // drained never opens again. So the total counts still, and the object is there until the interlock is let go (C3).
@@ -93,11 +105,6 @@ pub(crate) unsafe fn release_alone(lc: *const LocalCountState) -> Result<(), Mis
     // SAFETY: the caller's promise.
     let state = unsafe { lc.as_ref() }.ok_or(Misuse::Null)?;
     if let Some(cells) = count_down(state)? {
-        #[cfg(loom)]
-        if plant::planted(Bug::SilentLeave) {
-            cells.add_to_total(-1);
-            return Ok(());
-        }
         cells.leave_total();
     }
     Ok(())

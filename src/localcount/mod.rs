@@ -18,6 +18,8 @@ mod drain;
 pub mod entry;
 mod face;
 mod hold;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod misuse;
 pub mod raw;
 mod state;

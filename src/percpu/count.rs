@@ -99,16 +99,27 @@ impl Counted {
         self.add_atomically(cells, n)
     }
 
+    /// Adds to the cell that [`Counted::sum`] reads last: what moves behind the back of a sum, from a cell that it has still to
+    /// read, is in it.
+    pub(crate) fn add_last(&self, n: i64) -> Result<(), Guarded> {
+        let Some(cells) = self.cells() else { return Err(Guarded) };
+        self.add_to(cells, runtime::get().cpus(), n)
+    }
+
     fn add_atomically(&self, cells: Cells, n: i64) -> Result<(), Guarded> {
         let facts = runtime::get();
-        // A closed object's cells may have a new owner by now.
-        if self.guard.load(Ordering::SeqCst) != 0 {
-            return Err(Guarded);
-        }
         let stripe = match facts.backend() {
             Backend::Atomic => (thread::number() as usize / 2) % facts.stripes(), // any will do; this spreads them (N2)
             Backend::Rseq => facts.cpus(),
         };
+        self.add_to(cells, stripe, n)
+    }
+
+    fn add_to(&self, cells: Cells, stripe: usize, n: i64) -> Result<(), Guarded> {
+        // A closed object's cells may have a new owner by now.
+        if self.guard.load(Ordering::SeqCst) != 0 {
+            return Err(Guarded);
+        }
         let before = storage::cell(cells.0, stripe).fetch_add(n as u64, ADDING).cast_signed();
         #[cfg(loom)]
         if plant::planted(Bug::LateAdditionCounts) {
@@ -143,8 +154,9 @@ impl Counted {
             .fold(0, i64::wrapping_add)
     }
 
-    /// The sum of the cells, which are left as they are. Exact when nobody adds meanwhile; where nothing but subtraction goes on
-    /// and the caller has restarted the sections, so that earlier additions are visible, 0 means that nothing is left.
+    /// The sum of the cells, which are left as they are, in order, the one of [`add_last`](Self::add_last) at the end. Exact when
+    /// nobody adds meanwhile; where nothing but subtraction and `add_last` goes on and the caller has restarted the sections, so
+    /// that earlier additions are visible, 0 means that nothing is left.
     pub(crate) fn sum(&self) -> i64 {
         let Some(cells) = self.cells() else { return 0 };
         (0..runtime::get().stripes())
@@ -181,7 +193,12 @@ impl Cells {
     /// One less in the total; wakes those who wait for it to become 0. Nothing but the library's own memory is touched (N5).
     pub(crate) fn leave_total(self) {
         let moved = self.moved();
-        if self.add_to_total(-1) == 0 {
+        let left = self.add_to_total(-1);
+        #[cfg(loom)]
+        if plant::planted(Bug::SilentLeave) {
+            return;
+        }
+        if left == 0 {
             moved.advance_and_wake_all();
         }
     }

@@ -19,6 +19,8 @@
 
 pub mod entry;
 mod face;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod perform;
 pub mod raw;
 mod read;

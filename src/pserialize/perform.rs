@@ -79,6 +79,12 @@ static PERIODS: Periods = Periods::new();
 #[cfg(loom)]
 loom::lazy_static! { static ref PERIODS: Periods = Periods::new(); }
 
+/// Before a model's threads begin: see `sync_loom::ready`.
+#[cfg(all(test, loom))]
+pub(super) fn ready() {
+    PERIODS.moved.word();
+}
+
 /// A section that showed `word` has ended while somebody waits. Only the waiter's own readers wake it; others would at every
 /// section's end.
 pub(super) fn wake(word: u64) {
@@ -102,13 +108,16 @@ pub(crate) fn perform(patience: Patience) -> Result<Result<(), GaveUp>, Inside> 
         return Err(Inside);
     }
     // Two whose records were readied by different threads; without memory for that the fork handler is missing, no more.
-    thread::on_fork(in_child);
+    thread::on_fork(&IN_CHILD);
     let _ = thread::prepare();
     // R22: the caller's unpublishing before the look at what has started.
     fence(Ordering::SeqCst);
     let need = PERIODS.started.load(Ordering::SeqCst) + 1;
     #[cfg(loom)]
-    let need = if plant::planted(Bug::JoinsUnderWay) { need - 1 } else { need };
+    let need = match PERIODS.completed.load(Ordering::SeqCst) + 1 {
+        next if plant::planted(Bug::JoinsUnderWay) => need.min(next),
+        _ => need,
+    };
     let mut watchdog = Watchdog::new();
     loop {
         let seen = PERIODS.turned.word(); // R3
@@ -120,7 +129,15 @@ pub(crate) fn perform(patience: Patience) -> Result<Result<(), GaveUp>, Inside> 
                 true => Ok(()),
                 false => lead(patience, &mut watchdog),
             };
+            #[cfg(loom)]
+            if led.is_err() && plant::planted(Bug::GivingUpCompletes) {
+                PERIODS.completed.store(PERIODS.started.load(Ordering::SeqCst), Ordering::SeqCst);
+            }
             PERIODS.leader.store(0, Ordering::SeqCst);
+            #[cfg(loom)]
+            if led.is_err() && plant::planted(Bug::SilentHandover) {
+                return Ok(led);
+            }
             PERIODS.turned.advance_and_wake_all();
             return Ok(led);
         }
@@ -135,8 +152,13 @@ pub(crate) fn perform(patience: Patience) -> Result<Result<(), GaveUp>, Inside> 
 
 /// One grace period, by the one thread that leads.
 fn lead(patience: Patience, watchdog: &mut Watchdog) -> Result<(), GaveUp> {
+    #[cfg(loom)]
+    let early = plant::planted(Bug::StartedLate).then(advance);
     let mine = PERIODS.started.fetch_add(1, Ordering::SeqCst) + 1;
-    let new = tls::grace().fetch_add(PERIOD, Ordering::SeqCst) + PERIOD;
+    #[cfg(loom)]
+    let new = early.unwrap_or_else(advance);
+    #[cfg(not(loom))]
+    let new = advance();
     // Z2. Fence E: unpublishing and the sequence, this membarrier, then the look; the partner is a reader, whose store of its word
     // is visible here, or whose loads come later and find what they may.
     xcall::restart_sections();
@@ -145,6 +167,11 @@ fn lead(patience: Patience, watchdog: &mut Watchdog) -> Result<(), GaveUp> {
     }
     PERIODS.completed.store(mine, Ordering::SeqCst);
     Ok(())
+}
+
+/// Moves the sequence; answers what it became.
+fn advance() -> u64 {
+    tls::grace().fetch_add(PERIOD, Ordering::SeqCst) + PERIOD
 }
 
 fn older(new: u64) -> bool {
@@ -190,6 +217,8 @@ fn tell(new: u64, seconds: u64) {
         more => report(format_args!("  and {more} more")),
     }
 }
+
+static IN_CHILD: fn(u64) = in_child;
 
 /// In a forked child nobody leads or waits, unless it is this very thread, whose handler forked; it goes on afterwards.
 fn in_child(_: u64) {

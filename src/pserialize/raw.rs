@@ -12,7 +12,6 @@ use crate::stable::{Pool, Stable};
 use crate::sys::errno::{ENOMEM, Errno};
 use crate::sys::sync::{AtomicU32, Ordering};
 use crate::thread;
-use std::ffi::c_int;
 
 /// What `pserialize_create` makes. It holds nothing: sections and grace periods are the whole process's.
 pub struct Psz {
@@ -107,14 +106,14 @@ pub fn is_inside() -> bool {
 /// `pserialize_read_enter` for Rust.
 #[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
 #[unsafe(naked)]
-pub extern "C" fn enter() -> c_int {
+pub extern "C" fn enter() -> std::ffi::c_int {
     crate::__read_enter_body!(crate::pserialize::entry::enter_slow)
 }
 
 /// `pserialize_read_exit` for Rust.
 #[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
 #[unsafe(naked)]
-pub extern "C" fn exit(_: c_int) {
+pub extern "C" fn exit(_: std::ffi::c_int) {
     crate::__read_exit_body!(crate::pserialize::entry::exit_slow, crate::pserialize::entry::exit_wake)
 }
 

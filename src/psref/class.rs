@@ -16,7 +16,7 @@ use crate::{thread, xcall};
 pub(crate) fn create(name: &[u8]) -> Result<&'static ClassState, Errno> {
     let facts = runtime::try_get()?;
     // The system's own word for "no more keys" is not one that callers of create expect.
-    thread::on_fork(fork::in_child);
+    thread::on_fork(&fork::IN_CHILD);
     thread::prepare().map_err(|_| ENOMEM)?;
     let class = CLASSES.take()?;
     if let Err(e) = class.grow() {

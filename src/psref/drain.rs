@@ -96,8 +96,6 @@ fn wait(class: &ClassState, target: usize, patience: Patience) -> Result<(), Gav
         if !is_held(class, target) {
             break Ok(());
         }
-        #[cfg(loom)]
-        let seen = if plant::planted(Bug::WordReadLate) { class.moved.word() } else { seen };
         if let Some(seconds) = watchdog.due() {
             tell(class, target, seconds);
         }

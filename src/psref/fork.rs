@@ -7,6 +7,9 @@ use crate::percpu::slots::TOMBSTONE;
 use crate::sys::atomic::BUSY;
 use crate::sys::sync::Ordering;
 
+/// For `thread::on_fork`.
+pub(crate) static IN_CHILD: fn(u64) = in_child;
+
 /// `me`: the number of the thread that came along. The memory is as it was at one moment of the parent. A section that was in flight there has committed or not; a claim by
 /// compare-and-swap that was under way (BUSY) shows its slot's last holder still; if it is this very thread's, whose signal
 /// handler forked, its next store makes a hold of the tombstone. A class that another thread was destroying stays CLOSING.

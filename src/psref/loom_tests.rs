@@ -8,82 +8,22 @@
 use super::raw::{self, ClassState, Hold, TargetState};
 use super::waiters::Waiters;
 use crate::park::Patience;
-use crate::sys::plant::{Access, Bug, plant};
+use crate::sys::explore::{ASLEEP, Object, RACE, holds, notices};
+use crate::sys::plant::{Access, Bug};
 use crate::sys::sync::{AtomicPtr, AtomicU8, AtomicU32, Ordering, fence};
-use loom::cell::UnsafeCell;
 use loom::thread::{self, JoinHandle};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use std::time::Instant;
-
-/// Two find every planted bug but one: a copy that was missed takes three. `LOOM_MAX_PREEMPTIONS` says otherwise.
-const PREEMPTIONS: usize = 3;
-
-fn explore(bugs: &'static [Bug], model: fn()) -> usize {
-    plant(bugs);
-    let executions = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&executions);
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = builder.preemption_bound.or(Some(PREEMPTIONS));
-    builder.max_branches = 10_000;
-    builder.check(move || {
-        count.fetch_add(1, Ordering::Relaxed);
-        // loom orders whoever touches a lazy static after whoever made it: made by all together they order nothing.
-        crate::sys::sync_loom::ready();
-        crate::thread::number();
-        model();
-    });
-    executions.load(Ordering::Relaxed)
-}
-
-/// Every execution of the model is right.
-fn holds(name: &str, model: fn()) {
-    let began = Instant::now();
-    let executions = explore(&[], model);
-    println!("{name}: {executions} executions, {:.1} s", began.elapsed().as_secs_f64());
-}
-
-/// How loom tells what went wrong.
-const RACE: &str = "Causality violation";
-const ASLEEP: &str = "deadlock";
-
-type Twin = (&'static [Bug], &'static str);
-
-/// With each set of bugs some execution of the model is wrong, in the way that the set must show.
-fn notices(name: &str, model: fn(), twins: &[Twin]) {
-    explore(&[], || ()); // the first model sets loom's own hook
-    for &(bugs, expected) in twins {
-        let began = Instant::now();
-        let hook = std::panic::take_hook();
-        std::panic::set_hook(Box::new(|_| ())); // the panic is the result
-        let outcome = catch_unwind(AssertUnwindSafe(|| explore(bugs, model)));
-        std::panic::set_hook(hook);
-        plant(&[]);
-        let said = match outcome {
-            Ok(executions) => panic!("{name}: {executions} executions, and {bugs:?} was not noticed"),
-            Err(said) => said.downcast_ref::<String>().cloned().or(said.downcast_ref::<&str>().map(|s| s.to_string())),
-        };
-        let said = said.unwrap_or_default();
-        assert!(said.contains(expected), "{name}: {bugs:?} ended with {said:?}, expected {expected:?}");
-        println!("{name}: {bugs:?} noticed ({expected}), {:.1} s", began.elapsed().as_secs_f64());
-    }
-}
 
 /// A target and the object behind it.
 struct Thing {
     class: &'static ClassState,
     target: TargetState,
-    object: UnsafeCell<u32>,
+    object: Object,
 }
-
-// SAFETY: whether the object is used in order is what loom watches; the rest is atomics.
-unsafe impl Send for Thing {}
-// SAFETY: as above.
-unsafe impl Sync for Thing {}
 
 impl Thing {
     fn new() -> Arc<Thing> {
+        crate::thread::number(); // see `sync_loom::ready`
         Self::of(raw::try_class_create(b"model").unwrap())
     }
 
@@ -94,7 +34,7 @@ impl Thing {
             drained: AtomicU8::new(0),
             place: AtomicU32::new(0),
         };
-        let thing = Arc::new(Thing { class, target, object: UnsafeCell::new(1) });
+        let thing = Arc::new(Thing { class, target, object: Object::new() });
         // SAFETY: ours alone, and where it stays; its fields are atomics.
         unsafe { raw::try_target_init((&raw const thing.target).cast_mut(), class).unwrap() };
         thing
@@ -115,8 +55,7 @@ impl Thing {
 
     /// What a holder does with the object.
     fn look(&self) {
-        // SAFETY: a reading of a word; loom sees who else is at it.
-        assert_eq!(self.object.with(|object| unsafe { *object }), 1, "held, and the object is gone");
+        self.object.look();
     }
 
     fn release(&self, mut hold: Hold) {
@@ -128,8 +67,7 @@ impl Thing {
     fn end(&self) {
         // SAFETY: `self` keeps target and class.
         unsafe { raw::try_target_drain(&raw const self.target, self.class, Patience::FOREVER) }.unwrap().unwrap();
-        // SAFETY: a writing of a word; loom sees who else is at it.
-        self.object.with_mut(|object| unsafe { *object = 0xdead });
+        self.object.end();
     }
 
     fn visit(self: &Arc<Self>) -> JoinHandle<()> {

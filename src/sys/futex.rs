@@ -90,6 +90,7 @@ mod real {
 #[cfg(loom)]
 mod model {
     use super::Woken;
+    use crate::sys::clock;
     use crate::sys::plant::{self, Bug};
     use crate::sys::sync::{AtomicU32, Ordering};
 
@@ -114,10 +115,14 @@ mod model {
             if plant::planted(Bug::WakesOne) { self.moved.notify_one() } else { self.moved.notify_all() }
         }
 
-        pub(crate) fn wait(&self, seen: u32, _deadline: Option<u64>) -> Woken {
+        /// Time stands still in models: a deadline has passed, or never comes.
+        pub(crate) fn wait(&self, seen: u32, deadline: Option<u64>) -> Woken {
             let held = self.lock.lock().unwrap();
             // Relaxed: the mutex is enough, and a wait that reads an old word is what the kernel's lock rules out.
             if plant::planted(Bug::SleepsWithoutCompare) || self.word.load(Ordering::Relaxed) == seen {
+                if deadline.is_some_and(|end| end <= clock::now()) {
+                    return Woken::TimedOut;
+                }
                 drop(self.moved.wait(held).unwrap());
             }
             Woken::LookAgain

@@ -12,6 +12,8 @@ pub(crate) mod backend;
 pub(crate) mod clock;
 pub(crate) mod cpus;
 pub(crate) mod errno;
+#[cfg(all(test, loom))]
+pub(crate) mod explore;
 pub(crate) mod fork;
 pub(crate) mod futex;
 #[cfg(not(loom))]

@@ -2,7 +2,8 @@
 //! Planted bugs of the loom build: a model that passes has shown something only when it fails with these. Compiled for loom
 //! alone; elsewhere no trace of them is left.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 /// A kind of access, of those that the models weaken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,12 +45,26 @@ pub(crate) enum Bug {
     CellsNotClosed,
     /// A drain shows its total before the cells' sum is in it.
     SumShownLate,
+    /// A drain that has closed the cells wakes no other drain.
+    SilentClose,
+    /// One more hold of what drains already is not counted.
+    CloneUncounted,
     /// Whoever makes the total 0 wakes nobody.
     SilentLeave,
+    /// A release changes the total without the interlock.
+    InterlockIgnored,
     /// A read section's end wakes nobody.
     SilentExit,
+    /// A nested read section takes the newest sequence.
+    NestedRenews,
     /// A perform is content with a grace period that is under way (R22).
     JoinsUnderWay,
+    /// A grace period is counted as started after its sequence has moved (R22).
+    StartedLate,
+    /// A perform without patience left hands over to nobody.
+    SilentHandover,
+    /// A perform without patience left counts as a grace period.
+    GivingUpCompletes,
     /// A sealing wakes no late-comer.
     SilentSeal,
     /// A late-comer sleeps uncounted (R20).
@@ -59,6 +74,7 @@ pub(crate) enum Bug {
 std::thread_local! {
     // loom runs all threads of a model on the thread that asked for it.
     static PLANTED: Cell<&'static [Bug]> = const { Cell::new(&[]) };
+    static ASLEEP_SOON: RefCell<Rc<dyn Fn()>> = RefCell::new(Rc::new(|| ()));
 }
 
 /// Plants bugs, in place of those before, in the models that this thread runs from now on.
@@ -68,4 +84,15 @@ pub(crate) fn plant(bugs: &'static [Bug]) {
 
 pub(crate) fn planted(bug: Bug) -> bool {
     PLANTED.get().contains(&bug)
+}
+
+/// What a late-comer at a gate does from now on before it sleeps: its caller's protection may end there (R20).
+#[cfg(test)]
+pub(crate) fn before_sleep(f: impl Fn() + 'static) {
+    ASLEEP_SOON.replace(Rc::new(f));
+}
+
+pub(crate) fn about_to_sleep() {
+    let f = ASLEEP_SOON.with_borrow(Rc::clone);
+    f();
 }

@@ -20,9 +20,47 @@ loom::lazy_static! {
     static ref ORDER: real::AtomicUsize = real::AtomicUsize::new(0);
 }
 
-/// Makes the order; a model's first step.
+/// Makes the words that all threads of a model share; its first step. loom orders whoever touches a lazy static after whoever
+/// made it: made by all together they order nothing.
 pub(crate) fn ready() {
     catch_up();
+    made::begin();
+    super::tls::grace();
+    super::tls::waited();
+}
+
+/// How many objects the pools of this execution have made; it orders as theirs do.
+pub(crate) mod made {
+    use super::{Ordering, real};
+    use std::cell::Cell;
+
+    loom::lazy_static! {
+        static ref MADE: real::AtomicUsize = real::AtomicUsize::new(0);
+    }
+
+    std::thread_local! {
+        // loom runs all threads of a model on the thread that asked for it.
+        static EXECUTION: Cell<u64> = const { Cell::new(0) };
+    }
+
+    pub(super) fn begin() {
+        EXECUTION.set(EXECUTION.get() + 1);
+        seen();
+    }
+
+    /// Which execution this is.
+    pub(crate) fn execution() -> u64 {
+        EXECUTION.get()
+    }
+
+    /// So many more; answers how many there were.
+    pub(crate) fn change(more: usize) -> usize {
+        MADE.fetch_add(more, Ordering::AcqRel)
+    }
+
+    pub(crate) fn seen() -> usize {
+        MADE.load(Ordering::Acquire)
+    }
 }
 
 /// Before a SeqCst read.

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Gates.
+
+use super::{Door, Inside, State, Wait, World, no_time};
+use crate::Mutant;
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+use psref::{Gate, GaveUp, Patience, Refusal};
+use std::time::Duration;
+
+impl World {
+    pub(super) fn new_gate(&mut self) {
+        self.born += 1;
+        let gate = Box::leak(Box::new(Gate::new().unwrap()));
+        self.doors.push(Door { gate, number: self.born, state: State::Open, closer: None });
+    }
+
+    pub(super) fn enter(&mut self, thread: usize, which: usize) -> Result<(), TestCaseError> {
+        let Door { gate, number, state, .. } = self.doors[which];
+        let pass = self.workers[thread].run(move || gate.enter());
+        same!(true, state == State::Open || !self.is(Mutant::ClosedGatesKeepHandlersOut), "enter");
+        self.inside.push(Inside { pass, number, late: state != State::Open });
+        Ok(())
+    }
+
+    pub(super) fn pass(&mut self, thread: usize, which: usize) -> Result<(), TestCaseError> {
+        let Door { gate, number, state, .. } = self.doors[which];
+        if state != State::Closed {
+            return self.pass_with(thread, which, Patience::FOREVER);
+        }
+        let turned_away = move || gate.acquire(Patience::FOREVER).err() == Some(Refusal::Sealed);
+        let ended = self.workers[thread].begin(turned_away);
+        self.waiting.push((thread, Wait::Late(number, ended)));
+        Ok(())
+    }
+
+    pub(super) fn pass_now(&mut self, thread: usize, which: usize) -> Result<(), TestCaseError> {
+        self.pass_with(thread, which, no_time())
+    }
+
+    pub(super) fn pass_with(&mut self, thread: usize, which: usize, patience: Patience) -> Result<(), TestCaseError> {
+        let Door { gate, number, state, .. } = self.doors[which];
+        let got = self.workers[thread].run(move || gate.acquire(patience));
+        let expected = match state {
+            State::Open => None,
+            State::Closed if self.is(Mutant::ClosedGatesPass) => None,
+            State::Closed => Some(Refusal::GaveUp(GaveUp::TimedOut)),
+            State::Sealed if self.is(Mutant::SealedGatesMakeWait) => Some(Refusal::GaveUp(GaveUp::TimedOut)),
+            State::Sealed => Some(Refusal::Sealed),
+        };
+        same!(got.as_ref().err().copied(), expected, "acquire of a gate");
+        self.inside.extend(got.map(|pass| Inside { pass, number, late: false }));
+        Ok(())
+    }
+
+    pub(super) fn exit(&mut self, thread: usize, which: usize) {
+        let Inside { pass, .. } = self.inside.swap_remove(which);
+        self.workers[thread].run(move || drop(pass));
+    }
+
+    pub(super) fn close(&mut self, thread: usize, which: usize) -> Result<(), TestCaseError> {
+        let Door { gate, number, state, .. } = self.doors[which];
+        let close = move || gate.close("oracle");
+        match state {
+            State::Open => {
+                let closer = self.workers[thread].run(close);
+                prop_assert!(closer.is_ok(), "an open gate is not closed: {closer:?}");
+                let door = &mut self.doors[which];
+                (door.closer, door.state) = (closer.ok(), State::Closed);
+            }
+            State::Closed => {
+                let ended = self.workers[thread].begin(move || close().err() == Some(Refusal::Sealed));
+                self.waiting.push((thread, Wait::Late(number, ended)));
+            }
+            State::Sealed => same!(self.workers[thread].run(move || close().err()), Some(Refusal::Sealed), "close"),
+        }
+        Ok(())
+    }
+
+    pub(super) fn seal_now(&mut self, thread: usize, which: usize) -> Result<(), TestCaseError> {
+        let Some(closer) = self.doors[which].closer.take() else { return Ok(()) };
+        let number = self.doors[which].number;
+        let late = self.waiting.iter().any(|(_, wait)| matches!(wait, Wait::Late(n, _) if *n == number));
+        let sealed = self.workers[thread].run(move || closer.seal_within(no_time()));
+        // Late-comers leave when they wake up.
+        let expected = self.passes(number) == 0;
+        prop_assert!(sealed.is_ok() == expected || (late && expected), "seal: {sealed:?}, expected {expected}");
+        self.doors[which].state = if self.is(Mutant::SealsOpen) { State::Open } else { State::Sealed };
+        Ok(())
+    }
+
+    pub(super) fn wait_sealed(&mut self, thread: usize, which: usize) -> Result<(), TestCaseError> {
+        let Door { gate, number, state, .. } = self.doors[which];
+        if state == State::Sealed {
+            let ended = self.workers[thread].begin(move || gate.wait_within(Patience::FOREVER).is_ok());
+            if self.passes(number) == 0 && self.inside.iter().any(|inside| inside.number == number) {
+                // The mutant's opinion alone.
+                let ended = ended.recv_timeout(Duration::from_millis(200));
+                prop_assert!(ended.is_ok(), "a seal that nothing keeps waiting");
+                return Ok(());
+            }
+            self.waiting.push((thread, Wait::Sealed(number, ended)));
+        }
+        Ok(())
+    }
+
+    pub(super) fn end_gate(&mut self, which: usize) {
+        let number = self.doors[which].number;
+        let in_use = |wait: &Wait| matches!(wait, Wait::Late(n, _) | Wait::Sealed(n, _) if *n == number);
+        if self.inside.iter().any(|inside| inside.number == number) || self.waiting.iter().any(|(_, wait)| in_use(wait))
+        {
+            return;
+        }
+        let door = self.doors.swap_remove(which);
+        drop(door.closer);
+        // SAFETY: leaked by `new_gate`; nobody is inside, waits or keeps the closed gate.
+        drop(unsafe { Box::from_raw(std::ptr::from_ref(door.gate).cast_mut()) });
+    }
+}
