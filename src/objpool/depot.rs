@@ -7,8 +7,7 @@
 
 use super::layout::Layout;
 use crate::percpu::magazine::Magazines;
-use crate::sys::errno::{ENOMEM, Errno};
-use crate::sys::map;
+use crate::sys::errno::Errno;
 #[cfg(loom)]
 use crate::sys::plant::{self, Bug};
 use crate::sys::sync::{AtomicU32, AtomicU64, Ordering};
@@ -16,6 +15,10 @@ use crate::sys::sync::{AtomicU32, AtomicU64, Ordering};
 /// Bits of a number in a head; 2^24 objects at most, plus one for none. The other 39 do not come round in any pause of a thread.
 const NUMBER_BITS: u32 = 25;
 const NUMBER: u64 = (1 << NUMBER_BITS) - 1;
+
+/// Of a push: the links, and what their last user wrote to the objects, before the head. (Planted: Miri and ThreadSanitizer
+/// must notice.)
+const PUSHING: Ordering = if cfg!(psref_planted) { Ordering::Relaxed } else { Ordering::Release };
 
 /// The links of a pool.
 pub(crate) struct Depots {
@@ -25,8 +28,7 @@ pub(crate) struct Depots {
 
 impl Depots {
     pub(crate) fn new(objects: usize) -> Result<Depots, Errno> {
-        let bytes = objects.checked_mul(4).ok_or(ENOMEM)?;
-        Ok(Depots { links: storage::alloc(bytes.next_multiple_of(map::page()))?, objects })
+        Ok(Depots { links: storage::alloc(objects)?, objects })
     }
 
     fn link(&self, object: usize) -> &AtomicU32 {
@@ -49,10 +51,16 @@ impl Depots {
         }
         let mut seen = head.load(Ordering::Relaxed);
         loop {
+            #[cfg(loom)]
+            if plant::planted(Bug::LinkLate) {
+                if head.compare_exchange(seen, tagged(seen, first as u64 + 1), PUSHING, Ordering::Relaxed).is_ok() {
+                    return self.link(last).store((seen & NUMBER) as u32, Ordering::Relaxed);
+                }
+                seen = head.load(Ordering::Relaxed);
+                continue;
+            }
             self.link(last).store((seen & NUMBER) as u32, Ordering::Relaxed);
-            // Release: the links, and what their last user wrote to the objects, before the head.
-            match head.compare_exchange_weak(seen, tagged(seen, first as u64 + 1), Ordering::Release, Ordering::Relaxed)
-            {
+            match head.compare_exchange_weak(seen, tagged(seen, first as u64 + 1), PUSHING, Ordering::Relaxed) {
                 Ok(_) => return,
                 Err(now) => seen = now,
             }
@@ -78,6 +86,10 @@ impl Depots {
             if n == 0 && seen & NUMBER == 0 {
                 return 0;
             }
+            #[cfg(loom)]
+            if plant::planted(Bug::HeadReadLate) {
+                seen = head.load(Ordering::Acquire);
+            }
             match head.compare_exchange_weak(seen, tagged(seen, next & NUMBER), Ordering::Acquire, Ordering::Acquire) {
                 Ok(_) => return n,
                 Err(now) => seen = now,
@@ -101,7 +113,9 @@ fn tagged(seen: u64, number: u64) -> u64 {
 
 #[cfg(not(loom))]
 mod storage {
-    use super::{AtomicU32, Errno, map};
+    use super::{AtomicU32, Errno};
+    use crate::sys::errno::ENOMEM;
+    use crate::sys::map;
 
     pub(super) struct Links {
         at: *const AtomicU32,
@@ -113,7 +127,8 @@ mod storage {
     // SAFETY: as above.
     unsafe impl Sync for Links {}
 
-    pub(super) fn alloc(bytes: usize) -> Result<Links, Errno> {
+    pub(super) fn alloc(objects: usize) -> Result<Links, Errno> {
+        let bytes = objects.checked_mul(4).ok_or(ENOMEM)?.next_multiple_of(map::page());
         Ok(Links { at: map::memory(bytes)?.cast_const().cast(), bytes })
     }
 
@@ -137,8 +152,8 @@ mod storage {
 
     pub(super) type Links = Vec<AtomicU32>;
 
-    pub(super) fn alloc(bytes: usize) -> Result<Links, Errno> {
-        Ok((0..bytes / 4).map(|_| AtomicU32::new(0)).collect())
+    pub(super) fn alloc(objects: usize) -> Result<Links, Errno> {
+        Ok((0..objects).map(|_| AtomicU32::new(0)).collect())
     }
 
     pub(super) fn link(links: &Links, object: usize) -> &AtomicU32 {
