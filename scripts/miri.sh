@@ -32,7 +32,7 @@ run() {
 }
 
 run 0 --lib --test oracle
-for ((seed = 0; seed < seeds; seed++)); do run $seed --test face --test face_counts --test stress --test stress_counts; done
+for ((seed = 0; seed < seeds; seed++)); do run $seed --test face --test face_counts --test stress --test stress_counts --test stress_objpool; done
 
 # Each kind of hold in the build where its end orders nothing: 'TEST FILE' 'TEST' 'WHAT'.
 caught=0
@@ -52,4 +52,5 @@ planted stress '' 'the release of a passive reference'
 planted stress_counts nobody_reads_what_a_count_guarded 'the release of a count'
 planted stress_counts nobody_reads_what_was_behind_a_gate 'the exit from a gate'
 planted stress_counts nobody_reads_what_was_out_of_reach_before_a_perform 'the end of a read section'
+planted stress_objpool '' 'the push to a depot'
 echo "miri: unit tests and oracle with 1 seed, faces and stress with $seeds, $caught planted bugs caught, $((SECONDS - began)) s"

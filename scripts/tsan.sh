@@ -23,11 +23,11 @@ tests() {
         --target x86_64-unknown-linux-gnu -p psref --no-default-features "$@" -- --nocapture >"$out" 2>&1
 }
 
-if ! tests '' --lib --test face --test face_counts --test stress --test stress_counts --test oracle; then
+if ! tests '' --lib --test face --test face_counts --test stress --test stress_counts --test stress_objpool --test oracle; then
     cat "$out"
     exit 1
 fi
-grep -E '^\.*[0-9]+ (holds|passes|sections)|^test result' "$out" | sed 's/^\.*//'
+grep -E '^\.*[0-9]+ (holds|passes|sections|objects)|^test result' "$out" | sed 's/^\.*//'
 
 # Each kind of hold in the build where its end orders nothing: 'TEST FILE' 'TEST' 'WHAT'.
 caught=0
@@ -44,4 +44,5 @@ planted stress '' 'the release of a passive reference'
 planted stress_counts nobody_reads_what_a_count_guarded 'the release of a count'
 planted stress_counts nobody_reads_what_was_behind_a_gate 'the exit from a gate'
 planted stress_counts nobody_reads_what_was_out_of_reach_before_a_perform 'the end of a read section'
+planted stress_objpool '' 'the push to a depot'
 echo "tsan: clean without suppressions, $caught planted bugs caught, $((SECONDS - began)) s"

@@ -8,7 +8,6 @@ pub mod gate;
 #[cfg_attr(loom, path = "kmutex/model.rs")]
 pub mod kmutex;
 pub mod localcount;
-#[cfg(not(loom))] // its memory is mapped; not modelled yet
 pub mod objpool;
 mod park;
 #[doc(hidden)]
@@ -25,7 +24,6 @@ mod xcall;
 
 pub use gate::{Closed, Gate, Pass, Refusal};
 pub use localcount::{CountGuard, LocalCount};
-#[cfg(not(loom))]
 pub use objpool::{ObjPool, Pooled};
 pub use park::{Draining, GaveUp, Patience};
 pub use pserialize::{InReadSection, Pserialize, ReadSection};

@@ -7,14 +7,19 @@
 
 use super::layout::Layout;
 use crate::percpu::magazine::Magazines;
-use crate::sys::errno::{ENOMEM, Errno};
-use crate::sys::map;
+use crate::sys::errno::Errno;
+#[cfg(loom)]
+use crate::sys::plant::{self, Bug};
 use crate::sys::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// Bits of a number in a head; 2^24 objects at most, plus one for none. The generation in the other 39 comes round in hours,
 /// longer than any thread is stopped in a pop.
 const NUMBER_BITS: u32 = 25;
 const NUMBER: u64 = (1 << NUMBER_BITS) - 1;
+
+/// Of a push: the links, and what their last user wrote to the objects, before the head. (Planted: Miri and ThreadSanitizer
+/// must notice.)
+const PUSHING: Ordering = if cfg!(psref_planted) { Ordering::Relaxed } else { Ordering::Release };
 
 /// The links of a pool.
 pub(crate) struct Depots {
@@ -24,8 +29,7 @@ pub(crate) struct Depots {
 
 impl Depots {
     pub(crate) fn new(objects: usize) -> Result<Depots, Errno> {
-        let bytes = objects.checked_mul(4).ok_or(ENOMEM)?;
-        Ok(Depots { links: storage::alloc(bytes.next_multiple_of(map::page()))?, objects })
+        Ok(Depots { links: storage::alloc(objects)?, objects })
     }
 
     fn link(&self, object: usize) -> &AtomicU32 {
@@ -48,10 +52,16 @@ impl Depots {
         }
         let mut seen = head.load(Ordering::Relaxed);
         loop {
+            #[cfg(loom)]
+            if plant::planted(Bug::LinkLate) {
+                if head.compare_exchange(seen, tagged(seen, first as u64 + 1), PUSHING, Ordering::Relaxed).is_ok() {
+                    return self.link(last).store((seen & NUMBER) as u32, Ordering::Relaxed);
+                }
+                seen = head.load(Ordering::Relaxed);
+                continue;
+            }
             self.link(last).store((seen & NUMBER) as u32, Ordering::Relaxed);
-            // Release: the links, and what their last user wrote to the objects, before the head.
-            match head.compare_exchange_weak(seen, tagged(seen, first as u64 + 1), Ordering::Release, Ordering::Relaxed)
-            {
+            match head.compare_exchange_weak(seen, tagged(seen, first as u64 + 1), PUSHING, Ordering::Relaxed) {
                 Ok(_) => return,
                 Err(now) => seen = now,
             }
@@ -77,6 +87,10 @@ impl Depots {
             if n == 0 && seen & NUMBER == 0 {
                 return 0;
             }
+            #[cfg(loom)]
+            if plant::planted(Bug::HeadReadLate) {
+                seen = head.load(Ordering::Acquire);
+            }
             match head.compare_exchange_weak(seen, tagged(seen, next & NUMBER), Ordering::Acquire, Ordering::Acquire) {
                 Ok(_) => return n,
                 Err(now) => seen = now,
@@ -91,11 +105,18 @@ pub(crate) fn is_empty(head: &AtomicU64) -> bool {
 }
 
 fn tagged(seen: u64, number: u64) -> u64 {
+    #[cfg(loom)]
+    if plant::planted(Bug::NoTag) {
+        return number;
+    }
     ((seen >> NUMBER_BITS).wrapping_add(1) << NUMBER_BITS) | number
 }
 
+#[cfg(not(loom))]
 mod storage {
-    use super::{AtomicU32, Errno, map};
+    use super::{AtomicU32, Errno};
+    use crate::sys::errno::ENOMEM;
+    use crate::sys::map;
 
     pub(super) struct Links {
         at: *const AtomicU32,
@@ -107,7 +128,8 @@ mod storage {
     // SAFETY: as above.
     unsafe impl Sync for Links {}
 
-    pub(super) fn alloc(bytes: usize) -> Result<Links, Errno> {
+    pub(super) fn alloc(objects: usize) -> Result<Links, Errno> {
+        let bytes = objects.checked_mul(4).ok_or(ENOMEM)?.next_multiple_of(map::page());
         Ok(Links { at: map::memory(bytes)?.cast_const().cast(), bytes })
     }
 
@@ -122,5 +144,20 @@ mod storage {
             // SAFETY: mapped by `alloc`; whoever ends a pool says that nobody uses it.
             unsafe { map::unmap(self.at.cast_mut().cast(), self.bytes) }
         }
+    }
+}
+
+#[cfg(loom)]
+mod storage {
+    use super::{AtomicU32, Errno};
+
+    pub(super) type Links = Vec<AtomicU32>;
+
+    pub(super) fn alloc(objects: usize) -> Result<Links, Errno> {
+        Ok((0..objects).map(|_| AtomicU32::new(0)).collect())
+    }
+
+    pub(super) fn link(links: &Links, object: usize) -> &AtomicU32 {
+        &links[object]
     }
 }

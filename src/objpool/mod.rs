@@ -17,6 +17,8 @@ pub mod entry;
 mod face;
 mod layout;
 mod life;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod misuse;
 mod near;
 mod pop;

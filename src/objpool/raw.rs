@@ -89,8 +89,14 @@ pub unsafe fn pop_bulk(head: *mut HeadState, objects: *mut *mut c_void, n: usize
     // SAFETY: the caller's promise.
     match unsafe { pool_of(head) } {
         Some(pool) if n > 0 && !objects.is_null() => {
-            // SAFETY: the caller's promise; an address is a pointer's size, and the pool's memory has its provenance exposed.
-            pop::pop(pool, unsafe { std::slice::from_raw_parts_mut(objects.cast::<usize>(), n) })
+            // SAFETY: the caller's promise; an address is a pointer's size.
+            let popped = pop::pop(pool, unsafe { std::slice::from_raw_parts_mut(objects.cast::<usize>(), n) });
+            for i in 0..popped {
+                // What was written are numbers, and the caller reads pointers. No instruction comes of it.
+                // SAFETY: as above; written by the pop.
+                unsafe { *objects.add(i) = std::ptr::with_exposed_provenance_mut(*objects.cast::<usize>().add(i)) };
+            }
+            popped
         }
         _ => 0,
     }

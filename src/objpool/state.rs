@@ -27,7 +27,7 @@ pub struct HeadState {
     /// As given to init; nothing depends on it.
     pub gfp: c_uint,
     /// Objects that are not dropped, and one for the pool itself.
-    pub refs: AtomicU32,
+    pub(crate) refs: AtomicU32,
     /// 1 once fini was called.
     pub flags: c_ulong,
     /// The pool; null where there is none (any more).

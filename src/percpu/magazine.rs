@@ -12,6 +12,8 @@
 use super::runtime;
 use crate::sys::backend::Backend;
 use crate::sys::errno::Errno;
+#[cfg(loom)]
+use crate::sys::plant::{Bug, planted};
 use crate::sys::sync::{AtomicU64, Ordering};
 
 pub(crate) use crate::sys::magazine::{Moved, cpu};
@@ -133,6 +135,10 @@ impl Magazines {
     /// ```
     pub(crate) fn recall(self, cpu: usize, restart: impl Fn()) -> Recalled {
         let (guard, count) = (self.guard(cpu), self.count(cpu));
+        #[cfg(loom)]
+        if planted(Bug::NoHelp) && self.is_recalled(cpu) {
+            return Recalled::Nothing;
+        }
         loop {
             let seen = guard.load(Ordering::SeqCst);
             let version = seen & !LOW;
@@ -141,7 +147,10 @@ impl Magazines {
                     if count.load(Ordering::SeqCst) & LOW == 0 {
                         return Recalled::Nothing;
                     }
-                    let _ = guard.compare_exchange(seen, version | CLOSING, Ordering::SeqCst, Ordering::Relaxed);
+                    let next = version | CLOSING;
+                    #[cfg(loom)]
+                    let next = if planted(Bug::NotClosed) { version | FROZEN } else { next };
+                    let _ = guard.compare_exchange(seen, next, Ordering::SeqCst, Ordering::Relaxed);
                 }
                 CLOSING => {
                     restart();
@@ -149,7 +158,14 @@ impl Magazines {
                 }
                 _ => {
                     let now = count.load(Ordering::SeqCst);
-                    if now & !LOW != version {
+                    let over = now & !LOW != version;
+                    #[cfg(loom)]
+                    if now & LOW == 0 && self.ends_wrongly(cpu, seen, now) {
+                        return Recalled::Nothing;
+                    }
+                    #[cfg(loom)]
+                    let over = over && !planted(Bug::GuardUnversioned) && !planted(Bug::CountUnversioned);
+                    if over {
                         let next = version.wrapping_add(VERSION) | OPEN;
                         let _ = guard.compare_exchange(seen, next, Ordering::SeqCst, Ordering::Relaxed);
                         return Recalled::Nothing;
@@ -168,6 +184,38 @@ impl Magazines {
                 }
             }
         }
+    }
+}
+
+#[cfg(loom)]
+impl Magazines {
+    /// Of an empty frozen magazine, what the planted bugs make of it; false: none of them is planted.
+    fn ends_wrongly(self, cpu: usize, seen: u64, now: u64) -> bool {
+        let open = |to| self.guard(cpu).compare_exchange(seen, to, Ordering::SeqCst, Ordering::Relaxed).is_ok();
+        let count_moves = || {
+            let next = (now & !LOW).wrapping_add(VERSION);
+            self.count(cpu).compare_exchange(now, next, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+        };
+        let version = seen & !LOW;
+        let next = version.wrapping_add(VERSION);
+        if planted(Bug::CountUnversioned) {
+            open(next | OPEN);
+        } else if planted(Bug::GuardUnversioned) {
+            count_moves();
+            open(version | OPEN);
+        } else if planted(Bug::OpenedFirst) && now & !LOW == version {
+            open(next | OPEN);
+            count_moves();
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// Models have no sections: what they do, and what they find, is in the words themselves.
+    #[cfg(test)]
+    pub(crate) fn word(self, cpu: usize, offset: usize) -> &'static AtomicU64 {
+        storage::word(self.0, cpu, offset)
     }
 }
 
@@ -212,19 +260,22 @@ mod storage {
     }
 }
 
-/// loom's atomics are no plain memory: the words of each CPU are a list.
+/// loom's atomics are no plain memory: the words of each CPU are a list, with few entries, for making words takes its time.
 #[cfg(loom)]
 mod storage {
-    use super::{BYTES, Moved};
+    use super::{BYTES, DEPOT, ENTRIES, Moved};
     use crate::percpu::runtime;
     use crate::sys::errno::Errno;
     use crate::sys::sync::AtomicU64;
 
     pub(super) type Memory = &'static [Vec<AtomicU64>];
 
+    /// Up to here there are entries, and from here on what the depot's offset and those behind it are.
+    const FEW: usize = ENTRIES / 8 + 4;
+
     pub(super) fn alloc() -> Result<Memory, Errno> {
-        let words = |_| (0..BYTES / 8).map(|_| AtomicU64::new(0)).collect();
-        Ok(Box::leak((0..runtime::get().stripes()).map(words).collect::<Box<[_]>>()))
+        let words = |_| (0..FEW + (BYTES - DEPOT) / 8).map(|_| AtomicU64::new(0)).collect();
+        Ok(Box::leak((0..runtime::get().cpus()).map(words).collect::<Box<[_]>>()))
     }
 
     /// # Safety
@@ -236,7 +287,7 @@ mod storage {
     }
 
     pub(super) fn word(memory: Memory, cpu: usize, offset: usize) -> &'static AtomicU64 {
-        &memory[cpu][offset / 8]
+        &memory[cpu][if offset < DEPOT { (offset / 8).min(FEW - 1) } else { FEW + (offset - DEPOT) / 8 }]
     }
 
     pub(super) fn pop(_: Memory, _: &mut [usize]) -> Moved {

@@ -16,7 +16,6 @@ pub(crate) mod errno;
 pub(crate) mod explore;
 pub(crate) mod fork;
 pub(crate) mod futex;
-#[cfg(not(loom))]
 pub(crate) mod map;
 pub(crate) mod membarrier;
 #[cfg(loom)]

@@ -4,6 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 
 /// A kind of access, of those that the models weaken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub(crate) enum Access {
 pub(crate) enum Bug {
     /// Accesses that should be SeqCst, of one kind to words of one type, are Relaxed.
     Relaxed(Access, &'static str),
+    /// Accesses of a weaker order, to words of one type, are Relaxed.
+    Weakened(Ordering, &'static str),
     /// There are no SeqCst fences.
     NoFence,
     /// A claim does not look at the guard again (R2).
@@ -69,6 +72,22 @@ pub(crate) enum Bug {
     SilentSeal,
     /// A late-comer sleeps uncounted (R20).
     Uncounted,
+    /// A depot's head has no generation (R25).
+    NoTag,
+    /// A push writes the link of the last object after the head.
+    LinkLate,
+    /// A pop reads the head that its exchange expects after the links.
+    HeadReadLate,
+    /// Whoever finds a magazine being recalled leaves it to others (R24).
+    NoHelp,
+    /// A magazine is frozen without having been closed.
+    NotClosed,
+    /// The guard of a magazine that was emptied opens in the version that it had.
+    GuardUnversioned,
+    /// The count of a magazine that was emptied keeps its version.
+    CountUnversioned,
+    /// A magazine that was emptied is opened before its count's version moves.
+    OpenedFirst,
 }
 
 std::thread_local! {

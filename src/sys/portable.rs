@@ -103,8 +103,11 @@ pub(crate) mod tls {
 }
 
 pub(crate) mod objpool_entry {
+    /// As in the native build.
     pub const GUARD: usize = 0;
+    /// As in the native build.
     pub const COUNT: usize = 8;
+    /// As in the native build.
     pub const ENTRIES: usize = 16;
 }
 

@@ -125,6 +125,10 @@ macro_rules! atomics {
                 self.change(order, Access::Change, |word, order| Ok::<_, $value>(word.fetch_add(value, order))).unwrap()
             }
 
+            pub(crate) fn fetch_sub(&self, value: $value, order: Ordering) -> $value {
+                self.change(order, Access::Change, |word, order| Ok::<_, $value>(word.fetch_sub(value, order))).unwrap()
+            }
+
             pub(crate) fn compare_exchange(
                 &self,
                 old: $value,
@@ -178,6 +182,7 @@ fn sequential(order: Ordering, access: Access, name: &'static str) -> Strength {
     match order {
         Ordering::SeqCst if planted(Bug::Relaxed(access, name)) => Strength::Own(Ordering::Relaxed),
         Ordering::SeqCst => Strength::Sequential,
+        weaker if planted(Bug::Weakened(weaker, name)) => Strength::Own(Ordering::Relaxed),
         weaker => Strength::Own(weaker),
     }
 }
