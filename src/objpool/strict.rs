@@ -2,8 +2,8 @@
 //! Strict pools know of every object whether somebody has it: a double push is told. Every pop and push takes the slow path.
 
 use super::layout::room;
+use crate::strict;
 use crate::sys::errno::Errno;
-use crate::sys::process;
 use crate::sys::sync::{AtomicU8, Ordering};
 
 /// | value | meaning | who may change it to what |
@@ -14,9 +14,9 @@ use crate::sys::sync::{AtomicU8, Ordering};
 pub(crate) struct States(Box<[AtomicU8]>);
 
 impl States {
-    /// For a pool that is made now: `PSREF_STRICT=1` asks for them.
+    /// For a pool that is made now.
     pub(crate) fn wanted(objects: usize) -> Result<Option<States>, Errno> {
-        if process::environment(c"PSREF_STRICT", |text| (text == "1").then_some(())).is_none() {
+        if !strict::is_on() {
             return Ok(None);
         }
         let mut states = room(objects)?;
