@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Destruction without a wait: targets of psref(9), and whatever read sections of pserialize(9) may still see, come to
+ * their end in the background, in batches.
+ *
+ * Generated from ffi/src/retire.rs by `make headers`.
+ */
+
+#ifndef PSREF_RETIRE_H
+#define PSREF_RETIRE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <psref/base.h>
+#include <psref/pserialize.h>
+#include <psref/psref.h>
+
+/** Things that may wait for their end at once. */
+#define PSREF_RETIRE_MAX 131072
+
+/** A class of `<psref/psref.h>`. */
+struct psref_class;
+
+/** A target of `<psref/psref.h>`. */
+struct psref_target;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * Gives a target up without waiting for those who hold it. The caller has unlinked it, and need not perform. `fn` is
+ * called with `arg` once, after every read section of the process that is open now has ended and the last hold is
+ * released; the target is destroyed then, and `fn` may free it. A hold that is never released delays no other
+ * target.
+ *
+ * psref_acquire() answers ENOENT to whoever comes after this call, and to everybody from the beginning of the
+ * target's batch on; holds are released and copied as before.
+ *
+ * `fn` runs in a thread of the library's own, which the first call starts, with all signals blocked; or in calls of
+ * psref_retire_poll(). It is never called in this function. It may retire others, destroy the class, sleep, and
+ * fork; others wait for their turn meanwhile. The order in which functions are called is not promised. What is left
+ * when the process ends is not called.
+ *
+ * Things are taken in batches: the first one waits up to a millisecond for more. Each batch costs one membarrier,
+ * and one more if something of it is held.
+ *
+ * Returns 0; EAGAIN: PSREF_RETIRE_MAX things wait for their end; ENOMEM: no memory for the entry or the thread.
+ * After an error nothing is changed: psref_target_destroy(), which waits, needs no memory.
+ *
+ * NULL, a target of another class, and one that drains, was retired or destroyed before are fatal diagnostics; so
+ * are a psref_class_destroy() that comes before `fn` and a `fn` that returns inside a read section.
+ *
+ * In a forked child what was retired is the child's too, as the memory is: it is seen to after the child's first use
+ * of this, and `fn` is called there as well. One that another thread was in is not called again.
+ *
+ * Context: any thread, inside read sections too; never sleeps; not in signal handlers. Source: an extension of
+ * psref(9).
+ *
+ * Requires: nobody finds the target any more except by read sections that are open now. It lives until `fn` is called; `fn`
+ * may be called so in any thread.
+ */
+int psref_target_retire(struct psref_target *target, struct psref_class *class_, void (*fn)(void *arg), void *arg);
+
+/**
+ * Calls `fn` with `arg` once, after every read section of the process that is open now has ended: what
+ * pserialize_perform() would be waited for. All else is as of psref_target_retire().
+ *
+ * Returns 0, EAGAIN or ENOMEM, as psref_target_retire() does. NULL is a fatal diagnostic.
+ *
+ * Context: any thread, inside read sections too; never sleeps; not in signal handlers. Source: an extension of
+ * pserialize(9).
+ *
+ * Requires: `fn` may be called so in any thread.
+ */
+int pserialize_call(void (*fn)(void *arg), void *arg);
+
+/**
+ * Sees to what was retired, as far as that is possible now, in the calling thread. Where a program calls this before
+ * it retires anything, the library starts no thread: then things come to their end in these calls, and in
+ * psref_retire_barrier(), alone.
+ *
+ * Returns how many things are left. Nothing tells when to call again: an event loop does so in every round, or by a
+ * timer.
+ *
+ * Context: any thread, not in signal handlers. Waits for nobody; calls the functions of what has come to its end,
+ * which may sleep. In such a function, and while another thread sees to things, it does nothing. Costs a membarrier
+ * where something new is there.
+ */
+size_t psref_retire_poll(void);
+
+/**
+ * Waits until everything that was retired before has come to its end, its function included. For the end of a
+ * program or a module, and before psref_class_destroy().
+ *
+ * In a function that was retired, and inside a read section, this is a fatal diagnostic: it would wait for its
+ * caller. A wait of more than PSREF_DRAIN_WARN seconds (environment; default 10) is told on standard error, with the
+ * readers and holders, and goes on.
+ *
+ * Context: may sleep; not in signal handlers.
+ */
+void psref_retire_barrier(void);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* PSREF_RETIRE_H */

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The thread that drives, where the program does not: one, started by the first use, for ever. How often whoever
+//! drives looks where nobody tells it, and how long it lets a batch come together.
+
+use super::drive::{self, Next};
+use super::state::{ALL, State};
+use crate::park::Futex;
+use crate::psref::retired::ATTENTION;
+use crate::sys::clock;
+use crate::sys::errno::{ENOMEM, Errno};
+#[cfg(not(loom))]
+use crate::sys::spawn;
+use crate::sys::sync::Ordering;
+use crate::thread;
+use crate::watchdog::Watchdog;
+
+/// | value | meaning | who may change it to what |
+/// |---|---|---|
+/// | `NONE` | there is no thread | whoever needs it: `STARTING`; a poll: `POLLED` |
+/// | `STARTING` | one is being made | the thread itself: `RUNS`; who could not make it, or a fork: `NONE` |
+/// | `RUNS` | there is one | a fork: `NONE` |
+/// | `POLLED` | the program polls, and there is never one | |
+pub(super) const NONE: u32 = 0;
+const STARTING: u32 = 1;
+#[cfg_attr(loom, allow(dead_code))]
+const RUNS: u32 = 2;
+pub(super) const POLLED: u32 = 3;
+
+/// How long a batch may take to come together, in nanoseconds.
+const COLLECT: u64 = 1_000_000;
+
+/// How often read sections are looked at that a batch waits for, in nanoseconds: they do not tell (their ends stay
+/// cheap, and whoever drives can see to other things meanwhile).
+const LOOK: u64 = 1_000_000;
+
+/// Sees to it that somebody drives. Never sleeps. An error: there is no thread, and none could be made.
+pub(super) fn start() -> Result<(), Errno> {
+    if ALL.helper.load(Ordering::Acquire) != NONE {
+        return Ok(());
+    }
+    if ALL.helper.compare_exchange(NONE, STARTING, Ordering::SeqCst, Ordering::Relaxed).is_ok() {
+        #[cfg(not(loom))]
+        spawn::thread(serve, 0).map_err(|_| {
+            // What others have queued meanwhile waits for the next use.
+            ALL.helper.store(NONE, Ordering::SeqCst);
+            ALL.turned.advance_and_wake_all();
+            ENOMEM
+        })?;
+    }
+    Ok(())
+}
+
+/// The helper's life.
+#[cfg(not(loom))]
+extern "C" fn serve(_: *mut std::ffi::c_void) -> *mut std::ffi::c_void {
+    spawn::name(c"psref/retire");
+    let me = thread::number();
+    ALL.helper_is.store(me, Ordering::SeqCst);
+    ALL.helper.store(RUNS, Ordering::SeqCst);
+    let mut patience = Watch::default();
+    loop {
+        let seen = ATTENTION.moved.word(); // E4
+        match pass(me) {
+            Some(next) => patience.rest(next, seen, &ATTENTION.moved),
+            // Whoever drives moves the word when it stops.
+            None => _ = ATTENTION.moved.wait(seen, None),
+        }
+        if !ALL.queue.load(Ordering::SeqCst).is_null() {
+            collect();
+        }
+    }
+}
+
+/// Drives one step. `None`: another thread drives.
+pub(super) fn pass(me: u64) -> Option<Next> {
+    let all: &State = &ALL;
+    if !all.drive(me) {
+        return None;
+    }
+    let next = drive::step();
+    all.driver.store(0, Ordering::SeqCst);
+    Some(next)
+}
+
+/// After a thread that is not the helper has driven: the helper, or others who wait, may have found it busy.
+pub(super) fn hand_over() {
+    ALL.turned.advance_and_wake_all();
+    ATTENTION.moved.advance_and_wake_all();
+}
+
+/// Sleeps a moment while more comes, unless there is enough already.
+#[cfg(not(loom))]
+fn collect() {
+    let end = clock::now().saturating_add(COLLECT);
+    loop {
+        let seen = ATTENTION.moved.word();
+        if drive::is_full() || clock::now() >= end {
+            return;
+        }
+        ATTENTION.moved.wait(seen, Some(end));
+    }
+}
+
+/// How long things have been waited for.
+#[derive(Default)]
+pub(super) struct Watch(Option<Watchdog>);
+
+impl Watch {
+    /// Sleeps until there is news, or it is time to look again; tells of waits that take long.
+    pub(super) fn rest(&mut self, next: Next, seen: u32, moved: &Futex) {
+        match next {
+            Next::Again => {}
+            Next::Nothing => {
+                self.0 = None;
+                moved.wait(seen, None);
+            }
+            Next::Readers | Next::Holders => {
+                let watchdog = self.0.get_or_insert_with(Watchdog::new);
+                if let Some(seconds) = watchdog.due() {
+                    let first = watchdog.is_first();
+                    let me = thread::number();
+                    if ALL.drive(me) {
+                        drive::tell(seconds, first);
+                        ALL.driver.store(0, Ordering::SeqCst);
+                        hand_over();
+                    }
+                }
+                let soon = watchdog.next();
+                if next == Next::Holders {
+                    moved.wait(seen, Some(soon));
+                } else {
+                    doze(moved, seen, soon);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(not(loom))]
+fn doze(moved: &Futex, seen: u32, soon: u64) {
+    moved.wait(seen, Some(soon.min(clock::now().saturating_add(LOOK))));
+}
+
+/// Time stands still in models: others go on instead.
+#[cfg(loom)]
+fn doze(_: &Futex, _: u32, _: u64) {
+    loom::thread::yield_now();
+}

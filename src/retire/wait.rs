@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Waiting for what was retired, and driving without a thread.
+
+use super::helper::{self, NONE, POLLED, Watch};
+use super::state::{ALL, State};
+use crate::diag::{fatal, report};
+use crate::park::Patience;
+use crate::psref::retired::ATTENTION;
+use crate::sys::sync::Ordering;
+use crate::watchdog::Watchdog;
+use crate::{pserialize, strict, thread};
+
+/// What was retired and has not come to its end.
+fn outstanding(all: &State) -> u64 {
+    all.outstanding.load(Ordering::Acquire) // with `call`
+}
+
+/// Drives a step, unless another thread does; answers how many things are left. Where there is no helper yet, there
+/// will be none. Does not wait.
+pub(super) fn poll() -> u64 {
+    let all: &State = &ALL;
+    let me = thread::number();
+    super::fork::see_to_it();
+    let _ = all.helper.compare_exchange(NONE, POLLED, Ordering::SeqCst, Ordering::Relaxed);
+    if helper::pass(me).is_some() {
+        helper::hand_over();
+    }
+    outstanding(all)
+}
+
+/// Waits until everything that was retired before has come to its end.
+pub(super) fn barrier(who: &str) {
+    strict::assert_sleepable(who);
+    let all: &State = &ALL;
+    let me = thread::number();
+    if all.is_driven_by(me) {
+        fatal(format_args!(
+            "{who}: called by a function that was retired, for which it would wait for ever; expected any other place"
+        ));
+    }
+    if pserialize::raw::is_inside() {
+        fatal(format_args!(
+            "{who}: called inside a read section of this very thread, for which it would wait for ever, expected outside"
+        ));
+    }
+    if outstanding(all) == 0 {
+        return;
+    }
+    let need = all.taken.load(Ordering::SeqCst) + 1; // E2
+    let mut wanted = all.wanted.load(Ordering::Relaxed);
+    while wanted < need {
+        match all.wanted.compare_exchange(wanted, need, Ordering::SeqCst, Ordering::Relaxed) {
+            Ok(_) => break,
+            Err(now) => wanted = now,
+        }
+    }
+    ATTENTION.moved.advance_and_wake_all();
+    let mut watchdog = Watchdog::new();
+    loop {
+        let seen = all.turned.word(); // E4
+        if is_reached(all, need) {
+            return;
+        }
+        if helper::start().is_err() || all.helper.load(Ordering::SeqCst) == POLLED {
+            return drive_until(all, need, me);
+        }
+        if let Some(seconds) = watchdog.due() {
+            report(format_args!("{who} has waited {seconds} s; {} things are left", outstanding(all)));
+        }
+        let _ = Patience::FOREVER.wait(&all.turned, seen, watchdog.next());
+    }
+}
+
+fn is_reached(all: &State, need: u64) -> bool {
+    all.finished.load(Ordering::SeqCst) >= need
+}
+
+/// Where nobody else does.
+fn drive_until(all: &State, need: u64, me: u64) {
+    let mut patience = Watch::default();
+    loop {
+        let (seen, turned) = (ATTENTION.moved.word(), all.turned.word()); // E4
+        let next = helper::pass(me);
+        if next.is_some() {
+            helper::hand_over();
+        }
+        if is_reached(all, need) {
+            return;
+        }
+        match next {
+            // The word has moved since, by `hand_over` if by nothing else: one more step before the sleep would be
+            // too many.
+            Some(next) => patience.rest(next, seen.wrapping_add(1), &ATTENTION.moved),
+            // Another thread, which tells of long waits itself.
+            None => _ = all.turned.wait(turned, None),
+        }
+    }
+}
