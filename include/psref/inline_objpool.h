@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * objpool_pop() and objpool_push(), inlined where PSREF_INLINE asks for it. Rules I1 to I6 of inline_section.h. The bulk functions are
+ * called: for eight objects a call is little.
+ */
+
+#ifndef PSREF_INLINE_OBJPOOL_H
+#define PSREF_INLINE_OBJPOOL_H
+
+#include <psref/objpool.h>
+#include <psref/inline_section.h>
+
+#if PSREF_INLINED
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+PSREF_INLINE_FUNCTION void *
+psref_inline_call_objpool_pop(struct objpool_head *head)
+{
+	void *(*called)(struct objpool_head *head);
+
+	PSREF_INLINE_ADDRESS(called, "objpool_pop");
+	return called(head);
+}
+
+PSREF_INLINE_FUNCTION int
+psref_inline_call_objpool_push(void *obj, struct objpool_head *head)
+{
+	int (*called)(void *obj, struct objpool_head *head);
+
+	PSREF_INLINE_ADDRESS(called, "objpool_push");
+	return called(obj, head);
+}
+
+/*
+ * The last object of the own CPU's magazine; NULL: nothing was done. Label 36 behind it all, 37 where NULL is made.
+ *
+ * section:
+ *     cpu = cpu_id; if cpu >= pool.limit -> NULL
+ *     m = pool.magazines + (cpu << SHIFT)
+ *     if m.guard != open -> NULL
+ *     n = m.count - 1; if n < 0 -> NULL
+ *     object = m.entries[n]
+ *     m.count = n                                     <- commit
+ */
+PSREF_INLINE_FUNCTION void *
+psref_inline_take(const void *pool)
+{
+	uintptr_t area = PSREF_INLINE_AT(psref_inline_word, psref_inline_words(), PSREF_INLINE_RSEQ_OFFSET);
+	uintptr_t magazines = PSREF_INLINE_AT(psref_inline_word, pool, PSREF_INLINE_POOL_MAGAZINES);
+	uintptr_t n;
+	void *object;
+
+	__asm__ __volatile__(
+	    PSREF_INLINE_DESCRIPTOR
+	    PSREF_INLINE_ARM("%[object]")
+	    "movl %%fs:4(%[area]), %k[object]\n"
+	    "cmpl %c[limit](%[pool]), %k[object]\n"
+	    "jae 37f\n"
+	    "shlq %[shift], %[object]\n"
+	    "addq %[object], %[magazines]\n"
+	    "cmpl $0, %c[guard](%[magazines])\n"
+	    "jne 37f\n"
+	    PSREF_INLINE_STEP
+	    "movl %c[count](%[magazines]), %k[n]\n"
+	    "subl $1, %k[n]\n"
+	    "jb 37f\n"
+	    "movq %c[entries](%[magazines], %[n], 8), %[object]\n"
+	    PSREF_INLINE_STEP
+	    "movl %k[n], %c[count](%[magazines])\n"
+	    "34:\n"
+	    PSREF_INLINE_ABORT("37: xorl %k[object], %k[object]\njmp 36f")
+	    "36:\n"
+	    : [object] "=&r"(object), [n] "=&r"(n), [magazines] "+&r"(magazines)
+	    : [area] "r"(area), [pool] "r"(pool), [limit] "i"(PSREF_INLINE_POOL_LIMIT), [shift] "i"(PSREF_INLINE_STRIPE_SHIFT),
+	      [guard] "i"(PSREF_INLINE_MAGAZINE_GUARD), [count] "i"(PSREF_INLINE_MAGAZINE_COUNT), [entries] "i"(PSREF_INLINE_MAGAZINE_ENTRIES)
+	    : "memory", "cc");
+	return object;
+}
+
+PSREF_INLINE_FUNCTION void *
+objpool_pop(struct objpool_head *head)
+{
+	void *object = NULL;
+
+	if (PSREF_INLINE_LIKELY(head != NULL) && PSREF_INLINE_LIKELY(head->cpu_slots != NULL))
+		object = psref_inline_take(head->cpu_slots);
+	return PSREF_INLINE_LIKELY(object != NULL) ? object : psref_inline_call_objpool_pop(head);
+}
+
+/* Whether an address is an object of a pool whose objects lie in one place: see objpool_push() in the library. */
+PSREF_INLINE_FUNCTION bool
+psref_inline_is_object(uintptr_t object, const void *pool)
+{
+	uint64_t distance = object - PSREF_INLINE_AT(psref_inline_word, pool, PSREF_INLINE_POOL_BASE);
+	uint64_t product = distance * PSREF_INLINE_AT(psref_inline_word, pool, PSREF_INLINE_POOL_INVERSE);
+	uint32_t twos = PSREF_INLINE_AT(psref_inline_half, pool, PSREF_INLINE_POOL_TWOS);
+
+	return (product >> (twos & 63) | product << (-twos & 63)) < PSREF_INLINE_AT(psref_inline_word, pool, PSREF_INLINE_POOL_FLAT);
+}
+
+/*
+ * Puts an object on the own CPU's magazine; false: nothing was done.
+ *
+ * section:
+ *     cpu = cpu_id; if cpu >= pool.limit -> false
+ *     m = pool.magazines + (cpu << SHIFT)
+ *     if m.guard != open -> false
+ *     n = m.count; if n >= pool.capacity -> false
+ *     m.entries[n] = object
+ *     m.count = n + 1                                 <- commit
+ */
+PSREF_INLINE_FUNCTION bool
+psref_inline_give(void *object, const void *pool)
+{
+	uintptr_t area = PSREF_INLINE_AT(psref_inline_word, psref_inline_words(), PSREF_INLINE_RSEQ_OFFSET);
+	uintptr_t magazines = PSREF_INLINE_AT(psref_inline_word, pool, PSREF_INLINE_POOL_MAGAZINES);
+
+	__asm__ goto(
+	    PSREF_INLINE_DESCRIPTOR
+	    PSREF_INLINE_ARM("%%rax")
+	    "movl %%fs:4(%[area]), %%eax\n"
+	    "cmpl %c[limit](%[pool]), %%eax\n"
+	    "jae %l[otherwise]\n"
+	    "shlq %[shift], %%rax\n"
+	    "addq %[magazines], %%rax\n"
+	    "cmpl $0, %c[guard](%%rax)\n"
+	    "jne %l[otherwise]\n"
+	    PSREF_INLINE_STEP
+	    "movl %c[count](%%rax), %%ecx\n"
+	    "cmpl %c[capacity](%[pool]), %%ecx\n"
+	    "jae %l[otherwise]\n"
+	    "movq %[object], %c[entries](%%rax, %%rcx, 8)\n"
+	    "addl $1, %%ecx\n"
+	    PSREF_INLINE_STEP
+	    "movl %%ecx, %c[count](%%rax)\n"
+	    "34:\n"
+	    PSREF_INLINE_ABORT("jmp %l[otherwise]")
+	    :
+	    : [area] "r"(area), [pool] "r"(pool), [magazines] "r"(magazines), [object] "r"(object),
+	      [limit] "i"(PSREF_INLINE_POOL_LIMIT), [capacity] "i"(PSREF_INLINE_POOL_CAPACITY), [shift] "i"(PSREF_INLINE_STRIPE_SHIFT),
+	      [guard] "i"(PSREF_INLINE_MAGAZINE_GUARD), [count] "i"(PSREF_INLINE_MAGAZINE_COUNT), [entries] "i"(PSREF_INLINE_MAGAZINE_ENTRIES)
+	    : "rax", "rcx", "memory", "cc"
+	    : otherwise);
+	return true;
+otherwise:
+	return false;
+}
+
+PSREF_INLINE_FUNCTION int
+objpool_push(void *obj, struct objpool_head *head)
+{
+	if (PSREF_INLINE_LIKELY(head != NULL) && PSREF_INLINE_LIKELY(head->cpu_slots != NULL) &&
+	    PSREF_INLINE_LIKELY(psref_inline_is_object((uintptr_t)obj, head->cpu_slots)) &&
+	    PSREF_INLINE_LIKELY(psref_inline_give(obj, head->cpu_slots)))
+		return 0;
+	return psref_inline_call_objpool_push(obj, head);
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* PSREF_INLINED */
+
+#endif /* PSREF_INLINE_OBJPOOL_H */
