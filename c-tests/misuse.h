@@ -13,9 +13,9 @@ static int holder_tid;
 
 static inline void set_up(void)
 {
-	right = psref_class_create("right", 0);
-	wrong = psref_class_create("wrong", 0);
-	gone = psref_class_create("gone", 0);
+	right = psref_class_create("right", IPL_SOFTNET);
+	wrong = psref_class_create("wrong", IPL_SOFTNET);
+	gone = psref_class_create("gone", IPL_SOFTNET);
 	psref_class_destroy(gone);
 	psref_target_init(&target, right);
 	psref_target_init(&other, right);

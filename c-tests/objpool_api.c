@@ -410,6 +410,7 @@ static void statistics_tell_what_pops_and_pushes_met(void)
 // Pop and push that find what they want in the own magazine are nowhere counted, and wake nobody.
 static void statistics_stand_still_on_the_fast_path(void)
 {
+	test_not_strict("strict pools take the slow path");
 	if (!has_sections())
 		SKIP("no magazines without sections");
 	pin(0);

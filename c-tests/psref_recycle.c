@@ -180,6 +180,7 @@ static void *use_it_and_leave_the_rest_to_the_destructor(void *rounds)
 
 static void threads_may_use_psref_in_their_last_destructors(void)
 {
+	test_not_strict("strict: a thread is bound until the library's destructor at the latest");
 	unsigned turns = test_turns(2000);
 	struct memory before = { 0, 0 };
 	CHECK_EQ(pthread_key_create(&key, use_it_late), 0); // before the library's: runs first, then again after it

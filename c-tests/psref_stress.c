@@ -89,6 +89,8 @@ static void release(struct held *held)
 // Leaves a hold for whoever comes by, or takes and releases one that was left.
 static struct held *exchange(struct worker *me, struct held *held)
 {
+	if (test_strict()) // no hold leaves its thread
+		return held;
 	if (held != NULL)
 		me->handed++;
 	return __atomic_exchange_n(&mailboxes[random_number(&me->seed) % MAILBOXES], held, __ATOMIC_ACQ_REL);

@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # run.sh STAGEDIR [PROGRAM...]: builds every test program here against the library installed below STAGEDIR, by its
-# pkg-config file alone, and runs it in every environment. One line a test and environment, then "N passed, N failed";
-# exit status 1 if any failed. ENVIRONMENTS="default valgrind" in the environment runs only those.
+# pkg-config file alone, and runs it in every environment, as many of these at a time as there are CPUs. One line a test and
+# environment, then "N passed, N failed"; exit status 1 if any failed. ENVIRONMENTS="default valgrind" in the environment runs
+# only those.
 set -uo pipefail
-[ $# -ge 1 ] || { sed -n '3,5s/^# //p' "$0"; exit 2; }
+[ $# -ge 1 ] || { sed -n '3,6s/^# //p' "$0"; exit 2; }
 stage=$(realpath "$1") || exit 2
 shift
 cd "$(dirname "$0")" || exit 2
@@ -32,17 +33,16 @@ strict=(-Wall -Wextra -Wpedantic -Werror -D_GNU_SOURCE -O2 -g -pthread)
 sanitize=(-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 programs=()
 shopt -s nullglob
-for source in {psref,pslist,kmutex,localcount,pserialize,device_gate,objpool}_*.c; do
+for source in {psref,strict,pslist,kmutex,localcount,pserialize,device_gate,objpool,lwp,percpu,retire,xcall}_*.c; do
     [ $# -gt 0 ] && [[ " $* " != *" ${source%.c} "* ]] || programs+=("${source%.c}")
 done
 
-passed=0 failed=0 skipped=0
-touch "$work/failures" "$work/reasons"
+touch "$work/passes" "$work/failures" "$work/skips"
 # verdict ENVIRONMENT PROGRAM SENTENCE [WHY]
 line() { printf '%-6s %-9s %-17s %s\n' "$1" "$2" "$3" "$4${5:+ ($5)}"; }
-pass() { passed=$((passed + 1)); line ok "$@"; }
-fail() { failed=$((failed + 1)); line FAILED "$@" | tee -a "$work/failures"; }
-skip() { skipped=$((skipped + 1)); line skip "$@"; echo "$1: $4" >>"$work/reasons"; }
+pass() { line ok "$@" | tee -a "$work/passes"; }
+fail() { line FAILED "$@" | tee -a "$work/failures"; }
+skip() { line skip "$@"; echo "$1: $4" >>"$work/skips"; }
 # check ENVIRONMENT PROGRAM SENTENCE COMMAND...
 check() { if "${@:4}"; then pass "$1" "$2" "$3"; else fail "$1" "$2" "$3"; fi; }
 
@@ -50,7 +50,7 @@ check() { if "${@:4}"; then pass "$1" "$2" "$3"; else fail "$1" "$2" "$3"; fi; }
 exports_our_names_only() {
     local names
     names=$(nm -D --defined-only "$library" | awk '$2 != "A" { print $3 }')
-    [ -n "$names" ] && ! grep -qvE '^(psref|localcount|pserialize|device_gate|objpool)_[a-z_]+@@PSREF_0$' <<<"$names"
+    [ -n "$names" ] && ! grep -qvE '^(psref|localcount|pserialize|device_gate|objpool|percpu|xc)_[a-z_0-9]+@@PSREF_0$' <<<"$names"
 }
 dynamic_has() { readelf -dW "$1" | grep -q "$2"; }
 check library symbols "exports nothing but its own names of version PSREF_0" exports_our_names_only
@@ -90,22 +90,27 @@ build c "${c[@]}" {}.c "${flags[@]}"
 build c++ "$CXX" -std=c++17 "${strict[@]}" -x c++ {}.c -x none "${flags[@]}"
 build static "${c[@]}" {}.c "-L$work/archive" "${static_flags[@]}"
 build asan "${c[@]}" "${sanitize[@]}" {}.c "${flags[@]}"
+# The same programs with the library's code in them (inline.sh has more ways, and what is peculiar to it).
+build inline "${c[@]}" -DPSREF_INLINE {}.c "${flags[@]}"
+build inline-c++ "$CXX" -std=c++17 "${strict[@]}" -DPSREF_INLINE -x c++ {}.c -x none "${flags[@]}"
+build inline-asan "${c[@]}" "${sanitize[@]}" -DPSREF_INLINE {}.c "${flags[@]}"
+clang=$(command -v clang) && build inline-clang "$clang" -std=c11 "${strict[@]}" -DPSREF_INLINE {}.c "${flags[@]}"
 holds_the_library() { [ -x "$1" ] && ! dynamic_has "$1" 'NEEDED.*libpsref'; }
 check static "${programs[0]}" "contains the library" holds_the_library "$work/static/${programs[0]}"
 "${c[@]}" -o "$work/refuse_membarrier" refuse_membarrier.c || exit 2
 
-# run ENVIRONMENT VARIANT [NAME=VALUE...] [COMMAND...]: every program in one environment
-run() {
-    local environment=$1 variant=$2 program text told
+# every ENVIRONMENT VARIANT [NAME=VALUE...] [COMMAND...]: every program in one environment
+every() {
+    local environment=$1 variant=$2 own=$work/in.$1 program text told
     shift 2
-    [[ -z ${ENVIRONMENTS:-} || " $ENVIRONMENTS " == *" $environment "* ]] || return 0
+    mkdir "$own"
     for program in "${programs[@]}"; do
         if [ ! -x "$work/$variant/$program" ]; then
             fail "$environment" "$program" "compiles" "see below"
             cat "$work/$variant/$program.log"
             continue
         fi
-        env "$@" "$work/$variant/$program" >"$work/out" 2>"$work/err"
+        env "$@" "$work/$variant/$program" >"$own/out" 2>"$own/err"
         local status=$? bad=0
         while IFS= read -r text; do
             told=${text#* - }
@@ -115,20 +120,47 @@ run() {
             "ok - "*) pass "$environment" "$program" "$told" ;;
             "# "*) line "" "" "" "$text" ;;
             esac
-        done <"$work/out"
+        done <"$own/out"
         if [ $status -ne 0 ] && [ $bad -eq 0 ]; then
             fail "$environment" "$program" "ends well" "exit status $status"
             bad=1
         fi
-        [ $bad -eq 0 ] || tail -n 40 "$work/err" "$work"/valgrind.* 2>/dev/null
-        rm -f "$work"/valgrind.*
+        [ $bad -eq 0 ] || tail -n 40 "$own/err" "$own"/valgrind.* 2>/dev/null
+        rm -f "$own"/valgrind.*
     done
 }
 
+# run ENVIRONMENT VARIANT...: the same beside other environments; what it prints comes when it is over
+jobs=$(nproc)
+declare -A running=()
+run() {
+    [[ -z ${ENVIRONMENTS:-} || " $ENVIRONMENTS " == *" $1 "* ]] || return 0
+    [ ${#running[@]} -lt "$jobs" ] || finish_one
+    every "$@" >"$work/$1.log" 2>&1 &
+    running[$!]=$1
+}
+finish_one() {
+    local ended
+    wait -n -p ended "${!running[@]}"
+    cat "$work/${running[$ended]}.log"
+    unset "running[$ended]"
+}
+
 short=PSREF_TEST_SHORT=1
+# What takes longest begins first.
+if command -v valgrind >/dev/null; then
+    run valgrind c $short PSREF_TEST_UNDER=valgrind \
+        valgrind -q --error-exitcode=99 --fair-sched=yes --log-file="$work/in.valgrind/valgrind.%p"
+else
+    skip valgrind "every program" "under valgrind" "valgrind is not installed"
+fi
+run asan asan $short PSREF_TEST_UNDER=asan
+run in-asan inline-asan $short PSREF_TEST_UNDER=asan
 run default c
+run inline inline
 run c++ c++ $short
 run atomic c PSREF_BACKEND=atomic
+run strict c $short PSREF_STRICT=1
 run no-rseq c $short GLIBC_TUNABLES=glibc.pthread.rseq=0
 if "$work/refuse_membarrier" true 2>/dev/null; then
     run refused c $short "$work/refuse_membarrier"
@@ -136,16 +168,19 @@ else
     skip refused "every program" "membarrier refused from the start" "no seccomp filter can be installed here"
 fi
 run static static $short
-run asan asan $short PSREF_TEST_UNDER=asan
-if command -v valgrind >/dev/null; then
-    run valgrind c $short PSREF_TEST_UNDER=valgrind \
-        valgrind -q --error-exitcode=99 --fair-sched=yes --log-file="$work/valgrind.%p"
+run inline++ inline-c++ $short
+run in-atomic inline $short PSREF_BACKEND=atomic
+if [ -n "$clang" ]; then
+    run in-clang inline-clang $short
 else
-    skip valgrind "every program" "under valgrind" "valgrind is not installed"
+    skip in-clang "every program" "inlined by clang" "clang is not installed"
 fi
+while [ ${#running[@]} -gt 0 ]; do finish_one; done
 
+count() { wc -l <"$work/$1"; }
+passed=$(count passes) failed=$(count failures) skipped=$(count skips)
 [ ! -s "$work/failures" ] || { echo; echo "failed:"; cat "$work/failures"; }
-[ ! -s "$work/reasons" ] || { echo; echo "skipped:"; sort "$work/reasons" | uniq -c; }
+[ ! -s "$work/skips" ] || { echo; echo "skipped:"; sort "$work/skips" | uniq -c; }
 echo
-echo "$passed passed, $failed failed$([ $skipped -eq 0 ] || echo ", $skipped skipped")"
-[ $failed -eq 0 ]
+echo "$passed passed, $failed failed$([ "$skipped" -eq 0 ] || echo ", $skipped skipped")"
+[ "$failed" -eq 0 ]

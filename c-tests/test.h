@@ -8,7 +8,8 @@
 //
 // Prints "ok - sentence", "not ok - sentence # why", "ok - sentence # SKIP why" and notes that begin with "# ".
 // An argument runs only the tests whose names contain it. Environment: PSREF_TEST_SHORT=1 (fewer turns), PSREF_TEST_UNDER
-// (what the tests run under: valgrind, asan), PSREF_TEST_SECONDS (patience with one test).
+// (what the tests run under: valgrind, asan), PSREF_TEST_SECONDS (patience with one test). With PSREF_STRICT=1 every thread is bound, as
+// strict classes demand.
 #ifndef PSREF_C_TESTS_TEST_H
 #define PSREF_C_TESTS_TEST_H
 
@@ -26,6 +27,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include <psref/lwp.h>
 
 struct test {
 	const char *name;
@@ -96,6 +98,31 @@ static inline bool test_under(const char *what)
 	return under != NULL && strcmp(under, what) == 0;
 }
 
+// Whether what the library makes is strict.
+static inline bool test_strict(void)
+{
+	const char *strict = getenv("PSREF_STRICT");
+	return strict != NULL && strcmp(strict, "1") == 0;
+}
+
+// Whether threads are bound from their beginning. Not in programs about CPUs and who is bound to them: those define
+// TEST_BINDS_ITSELF.
+static inline bool test_binds(void)
+{
+#ifdef TEST_BINDS_ITSELF
+	return false;
+#else
+	return test_strict();
+#endif
+}
+
+// For tests of what strict mode forbids or does not do.
+static inline void test_not_strict(const char *why)
+{
+	if (test_strict())
+		SKIP("%s", why);
+}
+
 // Whether the process's memory is its own to measure and to limit.
 static inline bool test_memory_is_ours(void)
 {
@@ -157,6 +184,8 @@ static inline bool test_one(const struct test *test)
 		sigaddset(&chld, SIGCHLD);
 		setpgid(0, 0);
 		sigprocmask(SIG_UNBLOCK, &chld, NULL);
+		if (test_binds())
+			psref_curlwp_bind();
 		test->run();
 		exit(0); // not _exit: a leak checker has its look
 	}

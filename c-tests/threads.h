@@ -27,6 +27,17 @@ static inline void nap(long microseconds)
 	nanosleep(&t, NULL);
 }
 
+// Whether the calling thread may turn once more, where every turn waits for other threads to be scheduled: on a loaded machine
+// fewer turns are no failure. A third of the test's patience from the first time it is asked, when it always says yes.
+static inline bool has_time(void)
+{
+	static __thread double began;
+	double now = seconds();
+	if (began == 0)
+		began = now;
+	return now - began <= (double)test_patience() / 3;
+}
+
 // So many turns of nothing: a short delay that makes no system call.
 static inline void spin(uint64_t turns)
 {
@@ -49,10 +60,30 @@ static inline uint64_t random_number(uint64_t *state)
 	return (*state * 2685821657736338717ULL) >> 16;
 }
 
+struct bound_thread {
+	void *(*run)(void *);
+	void *argument;
+	int begun;
+};
+
+static inline void *run_bound(void *argument)
+{
+	struct bound_thread *thread = (struct bound_thread *)argument;
+	void *(*run)(void *) = thread->run;
+	argument = thread->argument;
+	STORE(&thread->begun, 1);
+	psref_curlwp_bind();
+	return run(argument);
+}
+
 static inline pthread_t start(void *(*run)(void *), void *argument)
 {
 	pthread_t thread;
-	int error = pthread_create(&thread, NULL, run, argument);
+	struct bound_thread bound = { run, argument, 0 };
+	bool binds = test_binds();
+	int error = pthread_create(&thread, NULL, binds ? run_bound : run, binds ? &bound : argument);
+	while (binds && error == 0 && LOAD(&bound.begun) == 0)
+		sched_yield();
 	if (error != 0)
 		FAIL("pthread_create: %s", strerror(error));
 	return thread;

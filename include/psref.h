@@ -9,9 +9,13 @@
 #include <psref/device_gate.h>
 #include <psref/kmutex.h>
 #include <psref/localcount.h>
+#include <psref/lwp.h>
 #include <psref/objpool.h>
+#include <psref/percpu.h>
 #include <psref/pserialize.h>
 #include <psref/pslist.h>
 #include <psref/psref.h>
+#include <psref/retire.h>
+#include <psref/xcall.h>
 
 #endif

@@ -17,8 +17,10 @@ if grep -qE 'RPATH|RUNPATH|TEXTREL' <<<"$dynamic"; then fault "has a run path or
 
 # Exactly what the generated headers declare, all of one version.
 exported=$(nm -D --defined-only "$library" | awk '$2 != "A" { print $3 }' | sort)
-declared=$(grep -l '^.*Generated from' "$stage"/include/psref/*.h | xargs grep -hoE '^[a-z_].*\<(psref|localcount|pserialize|device_gate|objpool)_\w+\(' |
-    sed -E 's/.*\<(\w+)\($/\1@@PSREF_0/' | sort)
+declared=$(grep -l '^.*Generated from' "$stage"/include/psref/*.h | xargs grep -hoE '^[a-z_].*\<(psref|localcount|pserialize|device_gate|objpool|percpu|xc)_\w+\(' |
+    sed -E 's/.*\<(\w+)\($/\1@@PSREF_0/')
+# And the words that inlined code reads.
+declared=$(printf '%s\n' "$declared" "$(sed -nE 's/^#define PSREF_INLINE_(WORDS|THREAD) "(.*)"/\2@@PSREF_0/p' "$stage/include/psref/inline_abi.h")" | sort)
 [ "$exported" = "$declared" ] || fault "exports (<) are not what the headers declare (>):" "$(diff <(echo "$exported") <(echo "$declared"))"
 
 # Fast paths: whole functions on cache lines of their own, nothing called, thread-local words by initial-exec.

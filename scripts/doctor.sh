@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# doctor.sh [build|test|verify|bench]: what is missing to build the library, to test it too (the default), to run the long checks
-# too; or to compare it with other libraries. doctor.sh --packages ...: only the names of the missing packages, for this
+# doctor.sh [build|python|test|verify|bench]: what is missing to build the library, to use it from Python, to test it too (the
+# default), to run the long checks too; or to compare it with other libraries. doctor.sh --packages ...: only the names of the missing packages, for this
 # machine's package manager. Exit status: 0 nothing is missing, 1 something is, 2 called wrongly.
 set -u
 
@@ -14,15 +14,20 @@ build  | meson 1.0 or newer  | at_least 1.0 meson --version | meson | meson | me
 build  | dpkg-architecture   | knows_libdir | dpkg-dev | - | -
 build  | ninja               | ninja --version | ninja-build | ninja-build | ninja
 build  | hwloc 2.1 or newer  | pkg-config --atleast-version=2.1 hwloc | libhwloc-dev | hwloc-devel | hwloc
+python | Python 3.11 or newer | at_least 3.11 ${PYTHON:-python3} --version | python3 | python3 | python
+python | venv for Python      | ${PYTHON:-python3} -c "import ensurepip, venv" | python3-venv | python3 | python
 test   | C++ compiler        | compiles c++ "#include <cstdio>" | g++ | gcc-c++ | gcc
+test   | clang               | clang --version && clang++ --version | clang | clang | clang
+test   | mandoc              | command -v mandoc | mandoc | mandoc | mandoc
 test   | binutils            | readelf --version | binutils | binutils | binutils
 test   | spin                | spin -V | spin | - | -
 test   | valgrind            | valgrind --version | valgrind | valgrind | valgrind
 verify | qemu                | qemu-system-x86_64 --version | qemu-system-x86 | qemu-system-x86-core | qemu-system-x86
 verify | busybox             | command -v busybox | busybox-static | busybox | busybox
 verify | cpio                | cpio --version | cpio | cpio | cpio
-bench  | liburcu             | pkg-config --exists liburcu-memb liburcu-bp | liburcu-dev | userspace-rcu-devel | liburcu
+bench  | liburcu             | pkg-config --exists liburcu-memb liburcu-bp liburcu-qsbr | liburcu-dev | userspace-rcu-devel | liburcu
 bench  | Concurrency Kit     | pkg-config --exists ck | libck-dev | ck-devel | -
+bench  | DPDK                | pkg-config --exists libdpdk | libdpdk-dev | dpdk-devel | dpdk
 bench  | mimalloc            | has_library mimalloc | libmimalloc-dev | mimalloc-devel | mimalloc
 bench  | jemalloc            | has_library jemalloc | libjemalloc-dev | jemalloc-devel | jemalloc
 '
@@ -52,8 +57,9 @@ quiet=
 [ "${1:-}" != --packages ] || { quiet=yes; shift; }
 case ${1:-test} in
 build) groups=' build ' ;;
-test) groups=' build test ' ;;
-verify) groups=' build test verify ' ;;
+python) groups=' build python ' ;;
+test) groups=' build python test ' ;;
+verify) groups=' build python test verify ' ;;
 bench) groups=' build bench ' ;; # optional: what is missing takes no part
 *) sed -n '3,5s/^# //p' "$0"; exit 2 ;;
 esac

@@ -6,23 +6,29 @@ set -uo pipefail
 cd "${1:-$(dirname "$0")/..}" || exit 2
 
 # Modules of src/, lowest first: what each may name besides itself. A row names only rows above it, so nothing is circular.
-common='sys diag park watchdog stable topology thread percpu xcall'
+common='sys diag symbol park watchdog stable topology thread lwp strict percpu xcall'
 layers="
 sys        |
 diag       | sys
+symbol     | sys diag
 park       | sys
 watchdog   | sys
 stable     | sys
 topology   | sys
 thread     | sys diag park stable
+lwp        | sys diag thread
+strict     | sys diag thread
 percpu     | sys diag park stable topology thread
 xcall      | sys diag park thread percpu
-kmutex     | sys diag park
+vcpu       | sys diag park watchdog stable thread lwp strict percpu
+kmutex     | sys diag park thread lwp vcpu
 psref      | $common
 localcount | $common kmutex
 pserialize | $common
 gate       | $common
 objpool    | $common
+kxcall     | $common vcpu pserialize
+kpercpu    | $common vcpu kxcall
 retire     | $common psref pserialize
 "
 

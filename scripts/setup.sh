@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# setup.sh build|test|verify: installs the packages that doctor.sh misses, with apt; elsewhere, or without the right to, says which.
+# setup.sh build|python|test|verify: installs the packages that doctor.sh misses, with apt; elsewhere, or without the right to, says which.
 # Does nothing, quickly, where all is there.
 set -uo pipefail
 scripts=$(dirname "$0")
-packages=$("$scripts/doctor.sh" --packages "${1:?build, test or verify}") && exit 0
+packages=$("$scripts/doctor.sh" --packages "${1:?build, python, test or verify}") && exit 0
 
 root=()
 [ "$(id -u)" = 0 ] || root=(sudo -n)

@@ -44,3 +44,13 @@ pub(crate) fn fatal(what: fmt::Arguments<'_>) -> ! {
     process::complain(Text::new(format_args!("psref: fatal: {what}\n")).as_bytes());
     std::process::abort()
 }
+
+/// The same, with last words that may need memory and locks. Where they hang, for this thread's handler interrupted whoever has
+/// the lock, the program ends all the same, in two seconds.
+#[cold]
+pub(crate) fn fatal_and(what: fmt::Arguments<'_>, last_words: impl FnOnce()) -> ! {
+    process::complain(Text::new(format_args!("psref: fatal: {what}\n")).as_bytes());
+    process::abort_in(2);
+    last_words();
+    std::process::abort()
+}

@@ -17,6 +17,7 @@ use crate::sys::futex;
 pub(crate) use crate::sys::futex::Woken;
 use crate::sys::sync::{AtomicU32, AtomicUsize, Ordering};
 use crate::sys::{clock, fork, process, pthread};
+use crate::{lwp, vcpu};
 use std::ffi::{CStr, c_char, c_int};
 use std::fmt;
 use std::mem::offset_of;
@@ -34,6 +35,11 @@ pub const HZ: u32 = 100;
 /// handler forked, may sleep on, so no wake is left out.
 const VANISHED: u32 = 1 << 31;
 
+/// `MUTEX_SPIN`, `MUTEX_ADAPTIVE` and `IPL_VM` of `<psref/kmutex.h>`.
+const SPIN: u16 = 0;
+const ADAPTIVE: u16 = 1;
+const IPL_VM: u16 = 6;
+
 const TICK: u64 = 1_000_000_000 / HZ as u64;
 
 /// `struct kmutex` of `<psref/kmutex.h>`.
@@ -42,7 +48,7 @@ pub struct Kmutex {
     lock: pthread::Mutex,
     owner: AtomicUsize,
     state: AtomicU32,
-    /// What mutex_init was told; for whoever gives spin mutexes a meaning.
+    /// What mutex_init was told: of which sort it is.
     kind: u16,
     ipl: u16,
 }
@@ -80,8 +86,23 @@ const _: () = {
     assert!(size_of::<Kcondvar>() == 16 + size_of::<usize>());
 };
 
+/// A spin mutex is about to be taken: its holder has preemption disabled.
+fn begin_spin() {
+    vcpu::disable();
+    let spins = &lwp::words().spins;
+    // Relaxed, here and below: the thread's own.
+    spins.store(spins.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+}
+
+/// A spin mutex was given back.
+fn end_spin() {
+    let spins = &lwp::words().spins;
+    spins.store(spins.load(Ordering::Relaxed).saturating_sub(1), Ordering::Relaxed);
+    vcpu::enable("mutex_exit");
+}
+
 impl Kmutex {
-    /// As mutex_init makes it; for tests.
+    /// As mutex_init makes it.
     #[allow(clippy::new_without_default, reason = "C makes them")]
     pub const fn new() -> Self {
         let (owner, state) = (AtomicUsize::new(0), AtomicU32::new(LIVE));
@@ -93,8 +114,11 @@ impl Kmutex {
         if !self.is_live() || self.is_owned() {
             self.misuse(c"mutex_enter", c"locking against myself");
         }
-        if let Err(error) = self.lock.lock() {
-            diag::fatal(format_args!("mutex_enter: kmutex {self:p}: pthread_mutex_lock: {error}"));
+        if self.is_spin() {
+            begin_spin();
+        }
+        if !self.lock.try_lock() {
+            self.lock_slow("mutex_enter");
         }
         // Relaxed: only the thread itself learns anything from it (K1).
         self.owner.store(pthread::this_thread(), Ordering::Relaxed);
@@ -106,9 +130,28 @@ impl Kmutex {
             self.misuse(c"mutex_exit", c"exiting a mutex that the caller does not hold");
         }
         self.owner.store(0, Ordering::Relaxed);
+        let spin = self.is_spin(); // before: it may be gone afterwards
         if let Err(error) = self.lock.unlock() {
             diag::fatal(format_args!("mutex_exit: kmutex {self:p}: pthread_mutex_unlock: {error}"));
         }
+        if spin {
+            end_spin();
+        }
+    }
+
+    /// Waits for who has the lock: with the virtual CPU that came before it if it is a spin mutex, else without any.
+    fn lock_slow(&self, who: &str) {
+        let lock = || {
+            if let Err(error) = self.lock.lock() {
+                diag::fatal(format_args!("{who}: kmutex {self:p}: pthread_mutex_lock: {error}"));
+            }
+        };
+        if self.is_spin() { lock() } else { vcpu::asleep(who, lock) }
+    }
+
+    /// As psref_kmutex_is_spin of `<psref/kmutex.h>`.
+    fn is_spin(&self) -> bool {
+        self.kind == SPIN || (self.kind != ADAPTIVE && self.ipl >= IPL_VM)
     }
 
     /// Whether the calling thread has it.
@@ -146,7 +189,7 @@ impl Kmutex {
 }
 
 impl Kcondvar {
-    /// As cv_init makes it; for tests.
+    /// As cv_init makes it.
     pub const fn new(wmesg: &'static CStr) -> Self {
         Kcondvar {
             sequence: AtomicU32::new(0),
@@ -179,13 +222,15 @@ impl Kcondvar {
         self.waiters.fetch_add(1, Ordering::SeqCst);
         let seen = self.sequence.load(Ordering::SeqCst);
         mutex.exit();
-        let woken = loop {
-            match futex::wait(&self.sequence, seen, deadline) {
-                // To go on sleeping is to compare again: a wake meanwhile has moved the word.
-                Woken::Interrupted if !interruptible => {}
-                woken => break woken,
+        let woken = vcpu::asleep(&who.to_string_lossy(), || {
+            loop {
+                match futex::wait(&self.sequence, seen, deadline) {
+                    // To go on sleeping is to compare again: a wake meanwhile has moved the word.
+                    Woken::Interrupted if !interruptible => {}
+                    woken => break woken,
+                }
             }
-        };
+        });
         mutex.enter();
         if forks() == epoch {
             self.leave(woken);
@@ -273,6 +318,15 @@ fn forks() -> u32 {
 pub mod raw {
     use super::*;
 
+    /// What hooks of `<sys/module_hook.h>` are drained by. Here, and not in the programs that have hooks: a plug-in does not see the
+    /// data of a program that was linked without `-rdynamic`, and a drain in the one would sleep through releases in the other.
+    static HOOKS: (Kmutex, Kcondvar) = (Kmutex::new(), Kcondvar::new(c"modhook"));
+
+    /// That mutex and condition variable.
+    pub fn hooks() -> &'static (Kmutex, Kcondvar) {
+        &HOOKS
+    }
+
     /// Ends the program: `wrong` is what the caller did, if the mutex is one at all.
     ///
     /// # Safety
@@ -312,6 +366,64 @@ pub mod raw {
             Woken::TimedOut => libc::EWOULDBLOCK,
             Woken::Interrupted => libc::EINTR,
         }
+    }
+
+    /// The waits for so many nanoseconds at most, of which what has passed is subtracted: 0, EWOULDBLOCK or EINTR.
+    ///
+    /// # Safety
+    /// As of [`wait`]; `left` is the caller's.
+    pub unsafe fn wait_ns(
+        who: *const c_char,
+        cv: *const Kcondvar,
+        mutex: *const Kmutex,
+        left: *mut u64,
+        interruptible: bool,
+    ) -> c_int {
+        // SAFETY: the caller's promise.
+        let (who, cv, mutex, left) = unsafe { (CStr::from_ptr(who), cv.as_ref(), mutex.as_ref(), &mut *left) };
+        let cv = cv.unwrap_or_else(|| null(who, "condition variable"));
+        let mutex = mutex.unwrap_or_else(|| null(who, "mutex"));
+        let deadline = clock::now().saturating_add(*left);
+        let woken = cv.sleep(who, mutex, Some(deadline.min(i64::MAX as u64)), interruptible);
+        *left = deadline.saturating_sub(clock::now());
+        match woken {
+            Woken::LookAgain => 0,
+            Woken::TimedOut => libc::EWOULDBLOCK,
+            Woken::Interrupted => libc::EINTR,
+        }
+    }
+
+    /// A mutex that somebody has: waits for it.
+    ///
+    /// # Safety
+    /// `who` is terminated, and mutex_init made the mutex.
+    pub unsafe fn lock(who: *const c_char, mutex: *const Kmutex) {
+        // SAFETY: the caller's promise.
+        let (who, mutex) = unsafe { (CStr::from_ptr(who), &*mutex) };
+        mutex.lock_slow(&who.to_string_lossy());
+    }
+
+    /// Before a spin mutex is taken.
+    pub fn spin_begin() {
+        begin_spin();
+    }
+
+    /// After a spin mutex was given back.
+    pub fn spin_end() {
+        end_spin();
+    }
+
+    /// Ends the program.
+    ///
+    /// # Safety
+    /// `who` is terminated.
+    #[cold]
+    pub unsafe fn no_memory(who: *const c_char) -> ! {
+        // SAFETY: the caller's promise.
+        let who = unsafe { CStr::from_ptr(who) }.to_string_lossy();
+        diag::fatal(format_args!(
+            "{who}: no memory for a mutex, and its callers do not look; mutex_obj_tryalloc can answer that"
+        ))
     }
 
     /// Wakes at most `n`.

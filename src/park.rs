@@ -2,8 +2,9 @@
 //! Waiting: until somebody moves a futex word, a deadline passes, or a signal handler runs where the caller wants to know.
 
 use crate::sys::clock;
+use crate::sys::errno::Errno;
 pub(crate) use crate::sys::futex::{Futex, Woken};
-#[cfg(loom)]
+#[cfg(any(loom, feature = "inject"))]
 use crate::sys::plant::{self, Bug};
 use std::time::Duration;
 
@@ -13,7 +14,24 @@ pub struct Patience {
     /// Nanoseconds of CLOCK_MONOTONIC; `None`: for ever.
     deadline: Option<u64>,
     interruptible: bool,
+    /// Asked now and then whether to go on.
+    enough: Option<fn() -> bool>,
 }
+
+/// What goes round the sleeps of [`Patience::wait`]: where a thread gives something up meanwhile.
+pub(crate) type Around = fn(&mut dyn FnMut());
+
+/// A static's address, or null.
+static AROUND: std::sync::atomic::AtomicPtr<Around> = std::sync::atomic::AtomicPtr::new(std::ptr::null_mut());
+
+/// Has `around` called for every sleep from now on; it calls what it gets, once.
+#[cfg(not(loom))]
+pub(crate) fn go_round(around: &'static Around) {
+    AROUND.store(std::ptr::from_ref(around).cast_mut(), std::sync::atomic::Ordering::Release);
+}
+
+/// How often `enough` is asked, in nanoseconds: a signal that comes just before a sleep is noticed that late.
+const ASK_EVERY: u64 = 50_000_000;
 
 /// A wait that ended before what it waited for came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +40,16 @@ pub enum GaveUp {
     TimedOut,
     /// A signal handler ran.
     Interrupted,
+}
+
+impl GaveUp {
+    /// The system's number for it: ETIMEDOUT or EINTR.
+    pub const fn errno(self) -> Errno {
+        Errno(match self {
+            GaveUp::TimedOut => libc::ETIMEDOUT,
+            GaveUp::Interrupted => libc::EINTR,
+        })
+    }
 }
 
 impl std::fmt::Display for GaveUp {
@@ -60,14 +88,29 @@ pub(crate) fn bucket(address: usize) -> &'static Futex {
 
 impl Patience {
     /// As long as it takes, whatever signals come.
-    pub const FOREVER: Patience = Patience { deadline: None, interruptible: false };
+    pub const FOREVER: Patience = Patience { deadline: None, interruptible: false, enough: None };
 
     /// No longer than `limit` from now.
     pub fn at_most(limit: Duration) -> Patience {
         let ns = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
         // A deadline past the kernel's time is for ever.
         let deadline = clock::now().checked_add(ns).filter(|&end| end < i64::MAX as u64);
-        Patience { deadline, interruptible: false }
+        Patience { deadline, ..Patience::FOREVER }
+    }
+
+    /// As C says it: no longer than `limit` from now; null: for ever. EINVAL where it is no span of time.
+    ///
+    /// # Safety
+    /// `limit` is null or readable.
+    #[doc(hidden)]
+    pub unsafe fn of_timespec(limit: *const clock::Timespec) -> Result<Patience, Errno> {
+        // SAFETY: the caller's promise.
+        Ok(unsafe { clock::span(limit)? }.map_or(Patience::FOREVER, Patience::at_most))
+    }
+
+    /// Whether nothing but the end of what is waited for ends the wait.
+    pub(crate) fn is_forever(self) -> bool {
+        self.deadline.is_none() && !self.interruptible
     }
 
     /// The same, ended by any handled signal.
@@ -75,16 +118,38 @@ impl Patience {
         Patience { interruptible: true, ..self }
     }
 
+    /// The same, asking `enough` at every wake-up, handled signals' too, and twenty times a second; where it answers true, the wait ends as
+    /// [`GaveUp::Interrupted`]. For languages whose signal handlers run when they are asked to. It is called by the waiting
+    /// thread, between two sleeps. It may use the library, but must not wait for read sections: the thread may be the one that
+    /// others' performs wait for.
+    pub fn or_when(self, enough: fn() -> bool) -> Patience {
+        Patience { enough: Some(enough), ..self }
+    }
+
     /// Sleeps while `word` is `seen`; every `Ok` is spurious until the caller has looked again (R7). Returns at `soon` at the
     /// latest, so that the caller can report.
     pub(crate) fn wait(self, word: &Futex, seen: u32, soon: u64) -> Result<(), GaveUp> {
-        #[cfg(loom)]
-        let seen = if plant::planted(Bug::WordReadLate) { word.word() } else { seen };
-        self.judge(word.wait(seen, Some(self.end(soon))))
+        #[cfg(any(loom, feature = "inject"))]
+        let seen = if plant::planted(Bug::WordReadLate) {
+            #[cfg(feature = "inject")]
+            crate::sys::inject::pause();
+            word.word()
+        } else {
+            seen
+        };
+        let mut woken = Woken::LookAgain;
+        let mut sleep = || woken = word.wait(seen, Some(self.end(soon)));
+        // SAFETY: null, or what was a static in `go_round`.
+        match unsafe { AROUND.load(std::sync::atomic::Ordering::Acquire).as_ref() } {
+            Some(around) => around(&mut sleep),
+            None => sleep(),
+        }
+        self.judge(woken)
     }
 
     /// Until when to sleep, at most until `soon`: nanoseconds of CLOCK_MONOTONIC.
     pub(crate) fn end(self, soon: u64) -> u64 {
+        let soon = self.enough.map_or(soon, |_| soon.min(clock::now().saturating_add(ASK_EVERY)));
         self.deadline.map_or(soon, |end| end.min(soon))
     }
 
@@ -93,6 +158,7 @@ impl Patience {
         match woken {
             Woken::TimedOut if self.deadline.is_some_and(|end| clock::now() >= end) => Err(GaveUp::TimedOut),
             Woken::Interrupted if self.interruptible => Err(GaveUp::Interrupted),
+            _ if self.enough.is_some_and(|enough| enough()) => Err(GaveUp::Interrupted),
             _ => Ok(()),
         }
     }

@@ -52,6 +52,9 @@ mod real {
     }
 
     impl<T: Stable + 'static> Pool<T> {
+        /// Bytes that an object takes.
+        pub(crate) const BYTES: usize = size_of::<Node<T>>();
+
         pub(crate) const fn new() -> Self {
             Pool {
                 slabs: [const { AtomicPtr::new(ptr::null_mut()) }; SLABS],

@@ -27,6 +27,63 @@ pub(crate) struct Record {
     stuck: AtomicU32,
     /// Read sections: 0 outside; the thread's alone to write.
     pub(crate) reading: AtomicU64,
+    /// What the thread is to ported kernel code; the thread's alone to write.
+    pub(crate) kernel: KernelWords,
+    /// Holds of classes that demand the kernels' rules; the thread's alone to write.
+    pub(crate) holds: AtomicU32,
+    /// How often the thread's end was put off because of them.
+    rounds: AtomicU32,
+}
+
+/// The part of a record that [`lwp`](crate::lwp) and the virtual CPUs write. All zero: an ordinary thread, neither bound nor with
+/// preemption disabled.
+pub(crate) struct KernelWords {
+    /// | value | meaning |
+    /// |---|---|
+    /// | 0 | not bound |
+    /// | n + 1 | bound, and says that it runs on CPU n |
+    pub(crate) bound: AtomicU32,
+    /// How many times preemption is disabled.
+    pub(crate) depth: AtomicU32,
+    /// The virtual CPU that the thread holds: its number plus one in the low half, in the upper one at which `depth` it was taken,
+    /// and in the top bit whether another frame of the thread gives it back. 0: none.
+    pub(crate) held: AtomicU64,
+    /// | value | meaning |
+    /// |---|---|
+    /// | 0 | an ordinary thread |
+    /// | 1 | a helper that runs a software interrupt |
+    /// | 2 | a helper that runs a function of a cross-call |
+    pub(crate) context: AtomicU32,
+    /// References of percpu(9) that the thread has.
+    pub(crate) references: AtomicU32,
+    /// Spin mutexes that the thread holds.
+    pub(crate) spins: AtomicU32,
+    /// Waits for a virtual CPU that the thread is in: more than one where a handler interrupted one and waits too.
+    pub(crate) waits: AtomicU32,
+}
+
+impl KernelWords {
+    #[cfg(loom)]
+    fn fresh() -> Self {
+        let word = || AtomicU32::new(0);
+        KernelWords {
+            bound: word(),
+            depth: word(),
+            held: AtomicU64::new(0),
+            context: word(),
+            references: word(),
+            spins: word(),
+            waits: word(),
+        }
+    }
+
+    /// As of a thread that begins.
+    fn clear(&self) {
+        for word in [&self.bound, &self.depth, &self.context, &self.references, &self.spins, &self.waits] {
+            word.store(0, Ordering::Relaxed);
+        }
+        self.held.store(0, Ordering::Relaxed);
+    }
 }
 
 // SAFETY: atomics, for which zero is a value.
@@ -38,6 +95,9 @@ unsafe impl Stable for Record {
             tid: AtomicU32::new(0),
             stuck: AtomicU32::new(0),
             reading: AtomicU64::new(0),
+            kernel: KernelWords::fresh(),
+            holds: AtomicU32::new(0),
+            rounds: AtomicU32::new(0),
         }
     }
 }
@@ -47,7 +107,18 @@ impl Record {
     pub(crate) fn who(&self) -> (u32, bool) {
         (self.tid.load(Ordering::Relaxed), self.stuck.load(Ordering::Relaxed) != 0)
     }
+
+    /// As of a thread that begins.
+    fn clear(&self) {
+        self.kernel.clear();
+        self.holds.store(0, Ordering::Relaxed);
+        self.rounds.store(0, Ordering::Relaxed);
+    }
 }
+
+/// Bytes of a record.
+#[cfg(not(loom))]
+pub const RECORD_BYTES: usize = Pool::<Record>::BYTES;
 
 static RECORDS: Pool<Record> = Pool::new();
 #[cfg(not(loom))]
@@ -125,6 +196,12 @@ pub(crate) fn reading_if_any() -> Option<&'static AtomicU64> {
     let fast = tls::with(|words| words.reading.load(Ordering::Relaxed));
     // SAFETY: null, or the word of a record, which is type-stable.
     unsafe { fast.cast_const().as_ref() }.or_else(|| record_if_any().map(|record| &record.reading))
+}
+
+/// Whether the calling thread is inside a read section.
+pub(crate) fn is_reading() -> bool {
+    // Relaxed: the thread's own word.
+    reading_if_any().is_some_and(|word| word.load(Ordering::Relaxed) != 0)
 }
 
 /// Every record ever made: those of threads that live, and free ones, whose words are 0.
@@ -213,11 +290,32 @@ fn give(record: &'static Record, number: u64) {
     }
 }
 
+/// How often the C libraries go round the destructors of a thread that ends: POSIX's least, glibc's and musl's number.
+const DESTRUCTOR_ROUNDS: u32 = 4;
+
 /// The key's destructor. A destructor of the program's that runs later and uses psref takes another record.
 unsafe extern "C" fn at_exit(record: *mut c_void) {
     // SAFETY: the key's value is the record that `introduce` set; T1.
     let record = unsafe { &*record.cast::<Record>() };
     let number = record.number.load(Ordering::Relaxed); // before anybody else can be given the record
+    if record.holds.load(Ordering::Relaxed) != 0 {
+        // Destructors of the program's that have still to run may release them: the last round tells.
+        if record.rounds.fetch_add(1, Ordering::Relaxed) + 1 < DESTRUCTOR_ROUNDS
+            && key().is_some_and(|key| key.set(std::ptr::from_ref(record).cast()).is_ok())
+        {
+            return;
+        }
+        ON_LEAK.call(number);
+    }
+    let depth = record.kernel.depth.load(Ordering::Relaxed);
+    if depth != 0 {
+        fatal(format_args!(
+            "thread {} ends with preemption disabled {depth} times: its virtual CPU would be lost; expected kpreempt_enable, \
+             percpu_putref or mutex_exit for each before",
+            record.who().0
+        ));
+    }
+    record.clear();
     tls::with(|words| {
         // In this order: a handler in between uses the number it finds and takes no second record.
         words.record.store(std::ptr::null_mut(), Ordering::Relaxed);
@@ -236,10 +334,27 @@ unsafe extern "C" fn at_exit(record: *mut c_void) {
 }
 
 /// What families do in a forked child, in any order; they get the number of the one thread that came along, 0 if it has none.
-static IN_CHILD: [AtomicHook; 4] = [const { AtomicHook(std::sync::atomic::AtomicPtr::new(std::ptr::null_mut())) }; 4];
+static IN_CHILD: [AtomicHook; 8] = [const { AtomicHook(std::sync::atomic::AtomicPtr::new(std::ptr::null_mut())) }; 8];
+
+/// What tells of holds that a thread left, and ends the program; gets the thread's number.
+static ON_LEAK: AtomicHook = AtomicHook(std::sync::atomic::AtomicPtr::new(std::ptr::null_mut()));
 
 /// A static's address, or null: that of a function is not one and the same at all times.
 struct AtomicHook(std::sync::atomic::AtomicPtr<fn(u64)>);
+
+impl AtomicHook {
+    fn call(&self, number: u64) {
+        // SAFETY: null, or what was a static in `on_fork` or `on_leak`.
+        if let Some(hook) = unsafe { self.0.load(Ordering::Acquire).as_ref() } {
+            hook(number);
+        }
+    }
+}
+
+/// Registers what tells of holds that a thread left at its end: the one family that counts them.
+pub(crate) fn on_leak(hook: &'static fn(u64)) {
+    ON_LEAK.0.store(std::ptr::from_ref(hook).cast_mut(), Ordering::Release);
+}
 
 /// Registers what a family does in a forked child, once however often it is called.
 pub(crate) fn on_fork(hook: &'static fn(u64)) {
@@ -277,11 +392,7 @@ unsafe extern "C" fn in_child() {
     }
     let me = after_fork();
     for place in &IN_CHILD {
-        let hook = place.0.load(Ordering::Acquire);
-        if !hook.is_null() {
-            // SAFETY: what is not null was a static in `on_fork`.
-            unsafe { (*hook)(me) };
-        }
+        place.call(me);
     }
 }
 
@@ -297,6 +408,7 @@ fn after_fork() -> u64 {
         }
         record.reading.store(0, Ordering::Relaxed);
         record.stuck.store(0, Ordering::Relaxed);
+        record.clear();
         give(record, record.number.load(Ordering::Relaxed));
     }
     number

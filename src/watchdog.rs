@@ -9,6 +9,7 @@ pub(crate) struct Watchdog {
     began: u64,
     every: u64,
     next: u64,
+    reports: u32,
 }
 
 const SECOND: u64 = 1_000_000_000;
@@ -17,12 +18,17 @@ impl Watchdog {
     pub(crate) fn new() -> Self {
         let began = clock::now();
         let every = patience_of_the_environment();
-        Watchdog { began, every, next: began.saturating_add(every) }
+        Watchdog { began, every, next: began.saturating_add(every), reports: 0 }
     }
 
     /// When the waiter should look at the clock again: nanoseconds of CLOCK_MONOTONIC.
     pub(crate) fn next(&self) -> u64 {
         self.next
+    }
+
+    /// Whether the report that is due is the wait's first: what need be said once is said there.
+    pub(crate) fn is_first(&self) -> bool {
+        self.reports == 1
     }
 
     /// Seconds waited so far, if a report is due.
@@ -33,6 +39,7 @@ impl Watchdog {
             return None;
         }
         self.next = now.saturating_add(self.every);
+        self.reports = self.reports.saturating_add(1);
         Some((now - self.began) / SECOND)
     }
 }

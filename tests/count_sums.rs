@@ -186,13 +186,18 @@ fn operations(default: u64) -> u64 {
     std::env::var("PSREF_TEST_OPERATIONS").map_or(default, |told| told.parse().expect("a number"))
 }
 
+/// Again where the storm was none, because the machine was busy with other things: every sum must be exact, and one storm real.
 fn exact(operations: u64) {
-    let began = Instant::now();
-    let Outcome { operations, signals, moves, lowest } = storm(operations).unwrap();
-    let took = began.elapsed();
-    eprintln!("{operations} operations in {took:?}, {signals} signals, {moves} moves, the lowest cell was at {lowest}");
-    assert!(signals > 0 && moves > 0);
-    assert!(lowest < 0 || common::cpus().len() < 2, "no cell was ever below 0, so nothing moved between the CPUs");
+    let real = (0..10).any(|_| {
+        let began = Instant::now();
+        let Outcome { operations, signals, moves, lowest } = storm(operations).unwrap();
+        let took = began.elapsed();
+        eprintln!(
+            "{operations} operations in {took:?}, {signals} signals, {moves} moves, the lowest cell was at {lowest}"
+        );
+        signals > 0 && moves > 0 && (lowest < 0 || common::cpus().len() < 2)
+    });
+    assert!(real, "no signals, no moves, or no cell ever below 0, so nothing moved between the CPUs");
 }
 
 const PLANT: &str = "PSREF_TEST_PLANT_DISARMED";

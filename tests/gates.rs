@@ -337,6 +337,22 @@ fn without_memory_a_gate_is_refused_and_one_that_is_stays_open() {
     gate.close("test").unwrap().seal();
 }
 
+#[test]
+fn a_gate_that_another_seals_is_sealed_for_its_closer_too() {
+    let _hooks = hooks();
+    every_way(|way| {
+        let gate = Gate::new().unwrap();
+        let inside = gate.enter();
+        let (dropped, sealed) = (gate.close("test").unwrap(), Gate::new().unwrap());
+        assert_eq!(gate.seal_within(no_time()), Ok(Err(GaveUp::TimedOut)), "{way}");
+        drop(dropped);
+        drop(inside);
+        let closed = sealed.close("test").unwrap();
+        assert_eq!(sealed.seal_within(no_time()), Ok(Ok(())), "{way}");
+        assert_eq!(closed.seal_within(no_time()), Ok(()), "{way}");
+    });
+}
+
 const CHILD: &str = "PSREF_TEST_GATES_CHILD";
 
 /// Run as a child of the test below.

@@ -130,7 +130,8 @@ fn runner(cases: u32, max_shrink_iters: u32) -> TestRunner {
 #[cfg_attr(miri, ignore = "asks the system whether threads sleep")]
 fn random_operations_agree_with_the_oracle() {
     let _alone = alone();
-    runner(cases(), 50).run(&steps(), |steps| play(Mutant::None, &steps)).unwrap();
+    // Not shrunk: what a case that failed leaves open would fail all that come after it.
+    runner(cases(), 0).run(&steps(), |steps| play(Mutant::None, &steps)).unwrap();
 }
 
 #[test]

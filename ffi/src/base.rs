@@ -22,3 +22,26 @@ pub extern "C" fn psref_backend() -> *const c_char {
         psref::Backend::Atomic => c"atomic".as_ptr(),
     }
 }
+
+/// Turns strict mode on or off for the classes, counts and pools that are made from now on. Until it is called, PSREF_STRICT=1 in the
+/// environment turns it on, but not in set-user-id programs.
+///
+/// What is strict remembers where and when each hold was acquired, and demands all the rules of NetBSD's man pages, with its
+/// messages: see psref(3), localcount(3) and objpool(3). Every acquire and release of it takes the slow path.
+///
+/// Context: any, signal handlers too.
+#[unsafe(no_mangle)]
+pub extern "C" fn psref_set_strict(on: bool) {
+    psref::set_strict(on);
+}
+
+/// For modules that contain sections of their own, by PSREF_INLINE or by a static link, and that are unloaded: every thread that ran their code
+/// calls this before dlclose(), and runs none of it afterwards. Without it the thread dies of SIGSEGV the next time it is
+/// scheduled, for the kernel looks up the last section that it was in. Not needed in modules that are linked with `-z nodelete`, which is
+/// better where it can be had.
+///
+/// Context: any, signal handlers too; never sleeps.
+#[unsafe(no_mangle)]
+pub extern "C" fn psref_prepare_unload() {
+    psref::prepare_unload();
+}

@@ -3,6 +3,7 @@
 
 use ::psref::localcount::entry::{acquire_slow, release_slow};
 use ::psref::localcount::raw::{self, LocalCountState};
+use libc::timespec;
 use std::ffi::{c_int, c_void};
 
 /// A mutex of `<psref/kmutex.h>`.
@@ -21,7 +22,7 @@ pub struct kcondvar {
 #[repr(C)]
 #[allow(non_camel_case_types)]
 pub struct localcount {
-    /// NULL while references may be acquired.
+    /// NULL while references may be acquired; never in a strict count.
     pub lc_totalp: *mut i64,
     /// The cells, 8 bytes a CPU.
     pub lc_percpu: *mut c_void,
@@ -115,6 +116,28 @@ pub unsafe extern "C" fn localcount_drain(lc: *mut localcount, cv: *mut kcondvar
     // SAFETY: the caller's promise.
     let _ =
         unsafe { raw::drain(lc.cast::<LocalCountState>(), cv.cast(), interlock.cast(), ::psref::Patience::FOREVER) };
+}
+
+/// As localcount_drain(), with a limit to the wait: a span of time, measured by CLOCK_MONOTONIC; signals do not end it. NULL: none;
+/// of 0 seconds: looks and does not wait.
+///
+/// Returns 0: drained. ETIMEDOUT: there are references still; the count stays draining, references may be released and not
+/// acquired, and localcount_drain() and this function may be called, but not localcount_fini(). EINVAL: `limit` is negative or has
+/// 10^9 nanoseconds or more; nothing is done.
+///
+/// Context: as of localcount_drain(). An extension.
+///
+/// # Safety
+/// The object is alive until this returns; every release gets the same cv and interlock.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn localcount_drain_timed(
+    lc: *mut localcount,
+    cv: *mut kcondvar,
+    interlock: *mut kmutex,
+    limit: *const timespec,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { raw::drain_timed(lc.cast::<LocalCountState>(), cv.cast(), interlock.cast(), limit) }
 }
 
 /// Drains the count if there is no reference: for a detach that answers EBUSY. No reference can be acquired meanwhile: the caller

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `<psref/psref.h>`: passive references, psref(9).
 
-use ::psref::psref::entry::{acquire_slow, release_slow, release_wake};
+use ::psref::psref::entry::{acquire_slow, copy_from, release_slow, release_wake};
 use ::psref::psref::raw::{self, ClassState, Hold, TargetState};
+use libc::{FILE, timespec};
 use std::ffi::{c_char, c_int, c_void};
 
 /// A class of targets: the slots of their holds. Opaque.
@@ -34,13 +35,13 @@ pub struct psref_target {
 pub struct psref {
     /// The slot; NULL: holds nothing.
     pub psref_entry: *mut c_void,
-    /// Reserved: where it was acquired.
+    /// In strict classes: where it was acquired.
     pub psref_debug: *mut c_void,
     /// What it holds.
     pub psref_target: *const psref_target,
-    /// Reserved: who acquired it.
+    /// In strict classes: who acquired it.
     pub psref_lwp: *mut c_void,
-    /// Reserved: on which CPU.
+    /// In strict classes: on which CPU.
     pub psref_cpu: *mut c_void,
 }
 
@@ -142,9 +143,9 @@ pub unsafe extern "C" fn psref_release(psref: *mut psref, target: *const psref_t
 /// # Safety
 /// `pto` is the caller's to write and holds nothing; `pfrom` holds something and is not released meanwhile.
 #[unsafe(no_mangle)]
+#[unsafe(naked)]
 pub unsafe extern "C" fn psref_copy(pto: *mut psref, pfrom: *const psref, class_: *mut psref_class) {
-    // SAFETY: the caller's promise.
-    unsafe { raw::copy(pto.cast::<Hold>(), pfrom.cast::<Hold>(), class_.cast::<ClassState>()) }
+    ::psref::__with_caller!("rcx", copy_from)
 }
 
 /// Whether the calling thread holds the target: acquired it, and it was not released. For assertions: looks at every slot
@@ -190,3 +191,136 @@ pub unsafe extern "C" fn psref_target_destroy(target: *mut psref_target, class_:
     // SAFETY: the caller's promise.
     unsafe { raw::target_destroy(target.cast::<TargetState>(), class_.cast::<ClassState>()) }
 }
+
+/// As psref_target_drain(), with a limit to the wait: a span of time, measured by CLOCK_MONOTONIC; signals do not end it. NULL:
+/// none; of 0 seconds: looks and does not wait.
+///
+/// Returns 0: nobody holds the target. ETIMEDOUT: somebody does still; the target stays draining, and psref_target_drain(), this
+/// function and psref_target_destroy() may be called. EINVAL: `limit` is negative or has 10^9 nanoseconds or more; nothing is
+/// done.
+///
+/// Context: may sleep; not in signal handlers. An extension.
+///
+/// # Safety
+/// The target is alive until this returns.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn psref_target_drain_timed(
+    target: *mut psref_target,
+    class_: *mut psref_class,
+    limit: *const timespec,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { raw::target_drain_timed(target.cast::<TargetState>(), class_.cast::<ClassState>(), limit) }
+}
+
+/// Stops new holds of a target and tells whether the old ones are released: a drain for those who must not wait.
+///
+/// Returns 0: nobody holds the target; psref_target_destroy() will not wait. EAGAIN: somebody does still.
+///
+/// Context: any but signal handlers; never sleeps. Costs one membarrier. An extension.
+///
+/// # Safety
+/// The target is alive until this returns.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn psref_target_drain_poll(target: *mut psref_target, class_: *mut psref_class) -> c_int {
+    // SAFETY: the caller's promise.
+    if unsafe { raw::target_drain_poll(target.cast::<TargetState>(), class_.cast::<ClassState>()) } {
+        0
+    } else {
+        libc::EAGAIN
+    }
+}
+
+/// Stops new holds of a target and returns a file descriptor for poll(2) and its like: an eventfd(2), readable whenever
+/// psref_target_drain_poll() should be asked. That may still answer EAGAIN; it makes the descriptor unreadable until there is news,
+/// so nothing need be read from it. The caller closes it, whenever it likes. No thread waits meanwhile.
+///
+/// Returns the descriptor, or -1 with errno EMFILE, ENFILE or ENOMEM; then nothing is done. The library keeps another descriptor
+/// of the same event until the target has drained. In a forked child, ask again: the parent's descriptor is not told of the
+/// child's releases.
+///
+/// Context: any but signal handlers; never sleeps. Costs one membarrier. An extension.
+///
+/// # Safety
+/// The target is alive until this returns, and until it has drained.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn psref_target_drain_fd(target: *mut psref_target, class_: *mut psref_class) -> c_int {
+    // SAFETY: the caller's promise.
+    crate::fd_or_errno(unsafe { raw::target_drain_fd(target.cast::<TargetState>(), class_.cast::<ClassState>()) })
+}
+
+/// Destroys `n` targets of one class, each as psref_target_destroy() does: with two membarriers at most for all of them, and one
+/// look at the slots of the class. With one that cannot be destroyed among them: a fatal diagnostic before anything is done.
+///
+/// Context: as of psref_target_destroy(). An extension.
+///
+/// # Safety
+/// Nobody acquires the targets any more; each is there once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn psref_target_destroy_many(
+    targets: *const *mut psref_target,
+    n: usize,
+    class_: *mut psref_class,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { raw::target_destroy_many(targets.cast::<*const TargetState>(), n, class_.cast::<ClassState>()) }
+}
+
+/// Somebody who holds a target.
+#[repr(C)]
+#[allow(non_camel_case_types)]
+pub struct psref_holder {
+    /// Id of the thread that acquired the hold; 0: it has ended.
+    pub psh_tid: c_int,
+    /// The CPU that it was acquired on; -1 where that is not known.
+    pub psh_cpu: c_int,
+    /// The thread's name, terminated; empty where it has none.
+    pub psh_name: [c_char; 24],
+    /// Strict classes: where it was acquired, an address of code. NULL: not recorded.
+    pub psh_acquired_at: *const c_void,
+    /// Strict classes: since when, in nanoseconds of CLOCK_MONOTONIC. 0: not recorded.
+    pub psh_since: u64,
+}
+
+/// Who holds a target: the first `n` of the holders go to `buf`.
+///
+/// Returns how many there are. A hint while others acquire and release; good once the target drains.
+///
+/// Context: any but signal handlers; looks at every slot of the class. An extension.
+///
+/// # Safety
+/// The target is alive until this returns; `buf` has room for `n`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn psref_holders(
+    target: *const psref_target,
+    class_: *mut psref_class,
+    buf: *mut psref_holder,
+    n: usize,
+) -> usize {
+    // SAFETY: the caller's promise; the holder is laid out as the core's.
+    unsafe { raw::holders_into(target.cast::<TargetState>(), class_.cast::<ClassState>(), buf.cast(), n) }
+}
+
+/// Writes to `stream` who holds what of a class: a line on the class and one on each hold, sixteen at most. In strict classes with
+/// function, file and line of where it was acquired, as far as there are symbols.
+///
+/// Context: any but signal handlers; allocates. An extension.
+///
+/// # Safety
+/// The class is one, and `stream` is open.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn psref_class_report(class_: *mut psref_class, stream: *mut FILE) {
+    // SAFETY: the caller's promise.
+    unsafe { raw::class_report_to(class_.cast::<ClassState>(), stream) }
+}
+
+/// Ends the program with a message if the calling thread holds anything of a strict class: for places where it must not, such as the
+/// end of a request. Nothing otherwise. So does the end of a thread, but not the main thread's, for that is the program's.
+///
+/// Context: any, signal handlers too; never sleeps. Source: PSREF_DEBUG of NetBSD.
+#[unsafe(no_mangle)]
+pub extern "C" fn psref_debug_barrier() {
+    raw::debug_barrier();
+}
+
+const _: () = assert!(size_of::<psref_holder>() == size_of::<raw::HolderC>());

@@ -48,6 +48,65 @@ pub unsafe extern "C" fn psref_kmutex_misuse(who: *const c_char, mtx: *const kmu
     unsafe { raw::mutex_misuse(who, mtx.cast::<Kmutex>(), wrong) }
 }
 
+/// Waits for a mutex that somebody holds. An adaptive one: without the virtual CPU that the thread may have, which it takes
+/// again; with a spin mutex held that is a fatal diagnostic, in strict mode with preemption disabled too.
+///
+/// Context: sleeps. For the functions of <psref/kmutex.h>. Source: mutex(9).
+///
+/// # Safety
+/// `mtx` was made by mutex_init().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn psref_kmutex_lock(who: *const c_char, mtx: *mut kmutex) {
+    // SAFETY: the caller's promise.
+    unsafe { raw::lock(who, mtx.cast::<Kmutex>()) }
+}
+
+/// Before a spin mutex is taken: takes a virtual CPU, as psref_kpreempt_disable() does.
+///
+/// Context: sleeps where all are taken. For the functions of <psref/kmutex.h>.
+#[unsafe(no_mangle)]
+pub extern "C" fn psref_kmutex_spin_begin() {
+    raw::spin_begin();
+}
+
+/// After a spin mutex was given back.
+///
+/// Context: any; never sleeps. For the functions of <psref/kmutex.h>.
+#[unsafe(no_mangle)]
+pub extern "C" fn psref_kmutex_spin_end() {
+    raw::spin_end();
+}
+
+/// Ends the program: no memory for a mutex.
+///
+/// Context: any. For the functions of <psref/kmutex.h>.
+///
+/// # Safety
+/// `who` is a terminated string.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn psref_kmutex_no_memory(who: *const c_char) -> ! {
+    // SAFETY: the caller's promise.
+    unsafe { raw::no_memory(who) }
+}
+
+/// As psref_kcondvar_wait(), for `*ns` nanoseconds at most, of which it subtracts what has passed.
+///
+/// Context: sleeps. For the functions of <psref/kmutex.h>. Source: condvar(9).
+///
+/// # Safety
+/// As of psref_kcondvar_wait(); `ns` is the caller's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn psref_kcondvar_wait_ns(
+    who: *const c_char,
+    cv: *mut kcondvar,
+    mtx: *mut kmutex,
+    ns: *mut u64,
+    interruptible: bool,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { raw::wait_ns(who, cv.cast::<Kcondvar>(), mtx.cast::<Kmutex>(), ns, interruptible) }
+}
+
 /// The waits of condvar(9): drops the mutex, sleeps and takes the mutex again. No `ticks`: for ever. `who` is the function
 /// that diagnostics name.
 ///
@@ -107,4 +166,18 @@ pub unsafe extern "C" fn psref_kcondvar_has_waiters(cv: *const kcondvar) -> bool
 pub unsafe extern "C" fn psref_kcondvar_check_idle(who: *const c_char, cv: *const kcondvar) {
     // SAFETY: the caller's promise.
     unsafe { raw::check_idle(who, cv.cast::<Kcondvar>()) }
+}
+
+/// The mutex that hooks are drained with, and in `*cv` the condition variable: the same in the program and in all of its plug-ins.
+///
+/// Context: any, signal handlers too; never sleeps. For the functions of <sys/module_hook.h>.
+///
+/// # Safety
+/// `cv` is the caller's to write.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn psref_module_hook_interlock(cv: *mut *mut kcondvar) -> *mut kmutex {
+    let (mutex, condition) = raw::hooks();
+    // SAFETY: the caller's promise.
+    unsafe { cv.write(std::ptr::from_ref(condition).cast_mut().cast()) };
+    std::ptr::from_ref(mutex).cast_mut().cast()
 }

@@ -25,6 +25,9 @@ fn generate(name: &str) -> String {
     // Counts the comment too: above the width of comments, or short functions are broken.
     config.line_length = 130;
     config.tab_width = 4;
+    if name == "inline_abi" {
+        config.after_includes = Some(inline_constants());
+    }
     let source = here(&format!("src/{name}.rs"));
     let mut text = Vec::new();
     match cbindgen::Builder::new().with_config(config).with_src(&source).generate() {
@@ -32,6 +35,103 @@ fn generate(name: &str) -> String {
         Err(why) => panic!("{}: {why}", source.display()),
     }
     for_c(&String::from_utf8(text).expect("cbindgen writes UTF-8"))
+}
+
+/// What inlined code knows of the library's structures and words.
+fn inline_constants() -> String {
+    use psref::objpool::entry as pool;
+    use psref::percpu::entry as percpu;
+    use psref::psref::entry as hold;
+
+    let mut text = format!(
+        "\n\n/* The words that code reads whatever it does: the ABI's version. */\n#define PSREF_INLINE_WORDS \"{}\"\n#define PSREF_INLINE_THREAD \"{}\"\n",
+        percpu::WORDS_NAME,
+        percpu::THREAD_NAME
+    );
+    let mut part = |title: &str, constants: &[(&str, usize)]| {
+        text += &format!("\n/* {title} */\n");
+        for (name, value) in constants {
+            text += &format!("#define PSREF_INLINE_{name} {value}\n");
+        }
+    };
+    part(
+        "In the process's words: what slow paths write and all others read.",
+        &[
+            ("RSEQ_OFFSET", percpu::WORDS_RSEQ_OFFSET),
+            ("CPU_LIMIT", percpu::WORDS_CPU_LIMIT),
+            ("GRACE", percpu::WORDS_GRACE),
+            ("WAITED", percpu::WORDS_WAITED),
+        ],
+    );
+    part(
+        "In the thread's words, psref_inline_thread.",
+        &[("THREAD_NUMBER", percpu::THREAD_NUMBER), ("THREAD_READING", percpu::THREAD_READING)],
+    );
+    part("log2 of the distance between two CPUs' memory.", &[("STRIPE_SHIFT", percpu::STRIPE_SHIFT as usize)]);
+    part(
+        "In a class.",
+        &[
+            ("CLASS_SLOTS", hold::CLASS_SLOTS),
+            ("CLASS_LIMIT", hold::CLASS_LIMIT),
+            ("CLASS_WAITERS", hold::CLASS_WAITERS),
+        ],
+    );
+    part(
+        "Which slot is a hold's home, of its address and its thread's number; times 8.",
+        &[("HOME_MASK", hold::HOME_MASK)],
+    );
+    part("In what is counted.", &[("COUNT_GUARD", percpu::COUNT_GUARD), ("COUNT_CELLS", percpu::COUNT_CELLS)]);
+    part(
+        "In a pool.",
+        &[
+            ("POOL_MAGAZINES", pool::POOL_MAGAZINES),
+            ("POOL_LIMIT", pool::POOL_LIMIT),
+            ("POOL_CAPACITY", pool::POOL_CAPACITY),
+            ("POOL_BASE", pool::POOL_BASE),
+            ("POOL_INVERSE", pool::POOL_INVERSE),
+            ("POOL_TWOS", pool::POOL_TWOS),
+            ("POOL_FLAT", pool::POOL_FLAT),
+        ],
+    );
+    part(
+        "In a magazine.",
+        &[("MAGAZINE_GUARD", pool::GUARD), ("MAGAZINE_COUNT", pool::COUNT), ("MAGAZINE_ENTRIES", pool::ENTRIES)],
+    );
+    text.trim_end().to_owned()
+}
+
+/// What the benchmark computes memory from: `bench/sizes.h`.
+fn sizes() -> String {
+    use psref::{gate, objpool, percpu, psref as hold};
+
+    let mut text = String::from(
+        "// SPDX-License-Identifier: MIT OR Apache-2.0\n\
+         // Bytes that the library takes. Generated from its constants by `make headers`.\n\
+         #ifndef PSREF_BENCH_SIZES_H\n#define PSREF_BENCH_SIZES_H\n\n",
+    );
+    for (name, value, what) in [
+        ("CLASS", hold::entry::CLASS_BYTES, "a class of psref"),
+        ("CLASS_CPU", hold::entry::HOME_BYTES, "the same, on every CPU that its holds lie on"),
+        ("SLOT", hold::entry::SLOT_BYTES, "a hold that found no room in these"),
+        ("GATE", gate::entry::GATE_BYTES, "a device gate while it is closed"),
+        ("CELL_CPU", percpu::entry::CELL_BYTES, "a localcount or a gate, on every CPU that uses it"),
+        ("RECORD", percpu::entry::RECORD_BYTES, "a thread"),
+        ("LINK", objpool::entry::LINK_BYTES, "an object of a pool"),
+        ("MAGAZINE_CPU", objpool::entry::MAGAZINE_BYTES, "a pool, on every CPU that uses it"),
+    ] {
+        text += &format!("#define {:<18} {value:<4} // {what}\n", format!("BYTES_{name}"));
+    }
+    text + "\n#endif\n"
+}
+
+#[test]
+fn sizes_that_the_benchmark_computes_with_are_those_of_the_source() {
+    let (header, expected) = (here("../bench/sizes.h"), sizes());
+    if fs::read_to_string(&header).is_ok_and(|text| text == expected) {
+        return;
+    }
+    assert!(env::var_os("UPDATE_HEADERS").is_some(), "bench/sizes.h is not what the source says; run `make headers`");
+    fs::write(&header, expected).expect("the header can be written");
 }
 
 /// Rust's habits in comments, turned into those of C: the heading "Safety" becomes the sentence it heads, and a comment

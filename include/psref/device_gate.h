@@ -127,3 +127,8 @@ void device_gate_detach(struct device_gate_device *dv);
 #endif  // __cplusplus
 
 #endif  /* PSREF_DEVICE_GATE_H */
+
+
+#ifdef PSREF_INLINE
+#include <psref/inline_device_gate.h>
+#endif

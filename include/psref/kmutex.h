@@ -19,6 +19,8 @@ struct kcondvar;
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
 #include <psref/ipl.h>
 #include <psref/wait.h>
 
@@ -50,7 +52,11 @@ struct kcondvar {
 typedef struct kmutex kmutex_t;
 typedef struct kcondvar kcondvar_t;
 
-/** What sort of mutex; all are the same here: whoever finds one held sleeps. */
+/**
+ * What sort of mutex. A spin mutex is one that handlers of interrupts take: MUTEX_SPIN at any level, and all but MUTEX_ADAPTIVE
+ * from IPL_VM on. Whoever holds one has preemption disabled, and so a virtual CPU, <psref/lwp.h>. Others are adaptive. Of
+ * either sort, whoever finds one held sleeps: nothing spins here, for its holder may be preempted.
+ */
 typedef enum kmutex_type {
 	MUTEX_SPIN = 0,
 	MUTEX_ADAPTIVE = 1,
@@ -66,8 +72,14 @@ static inline bool psref_kmutex_is_mine(const struct kmutex *mtx)
 	return __atomic_load_n(&mtx->mtx_owner, __ATOMIC_RELAXED) == (uintptr_t)pthread_self();
 }
 
+/** Whether it is a spin mutex. (For the functions below; not an interface.) */
+static inline bool psref_kmutex_is_spin(const struct kmutex *mtx)
+{
+	return mtx->mtx_type == MUTEX_SPIN || (mtx->mtx_type != MUTEX_ADAPTIVE && mtx->mtx_ipl >= IPL_VM);
+}
+
 /**
- * Makes a mutex, held by nobody. `type` and `ipl` are remembered and mean nothing: any value is accepted.
+ * Makes a mutex, held by nobody. `type` and `ipl` say of which sort; any value is accepted.
  *
  * Context: any. Source: mutex(9).
  *
@@ -105,6 +117,9 @@ static inline void mutex_destroy(kmutex_t *mtx)
  *
  * What the thread that had the mutex before did while it held it is visible when this returns.
  *
+ * A spin mutex: takes a virtual CPU first, as psref_kpreempt_disable() does. An adaptive one: a thread that has to sleep gives
+ * its virtual CPU up meanwhile, where it has one; to sleep with a spin mutex held is a fatal diagnostic.
+ *
  * Context: may sleep; not in signal handlers, not inside a read section. Source: mutex(9).
  *
  * Requires: mutex_init() made it.
@@ -113,8 +128,10 @@ static inline void mutex_enter(kmutex_t *mtx)
 {
 	if (mtx == 0 || mtx->mtx_state != PSREF_KMUTEX_LIVE || psref_kmutex_is_mine(mtx))
 		psref_kmutex_misuse("mutex_enter", mtx, "locking against myself");
-	if (pthread_mutex_lock(&mtx->mtx_lock) != 0)
-		psref_kmutex_misuse("mutex_enter", mtx, "pthread_mutex_lock failed");
+	if (psref_kmutex_is_spin(mtx))
+		psref_kmutex_spin_begin();
+	if (pthread_mutex_trylock(&mtx->mtx_lock) != 0)
+		psref_kmutex_lock("mutex_enter", mtx);
 	__atomic_store_n(&mtx->mtx_owner, (uintptr_t)pthread_self(), __ATOMIC_RELAXED);
 }
 
@@ -130,8 +147,36 @@ static inline void mutex_exit(kmutex_t *mtx)
 	if (mtx == 0 || mtx->mtx_state != PSREF_KMUTEX_LIVE || !psref_kmutex_is_mine(mtx))
 		psref_kmutex_misuse("mutex_exit", mtx, "exiting a mutex that the caller does not hold");
 	__atomic_store_n(&mtx->mtx_owner, (uintptr_t)0, __ATOMIC_RELAXED);
+	/* Asked before: it may be gone afterwards. */
+	bool spin = psref_kmutex_is_spin(mtx);
 	if (pthread_mutex_unlock(&mtx->mtx_lock) != 0)
 		psref_kmutex_misuse("mutex_exit", mtx, "pthread_mutex_unlock failed");
+	if (spin)
+		psref_kmutex_spin_end();
+}
+
+/**
+ * mutex_enter() of a spin mutex. One that is adaptive is a fatal diagnostic.
+ *
+ * Context, Requires: as of mutex_enter(). Source: mutex(9).
+ */
+static inline void mutex_spin_enter(kmutex_t *mtx)
+{
+	if (mtx != 0 && mtx->mtx_state == PSREF_KMUTEX_LIVE && !psref_kmutex_is_spin(mtx))
+		psref_kmutex_misuse("mutex_spin_enter", mtx, "not a spin mutex");
+	mutex_enter(mtx);
+}
+
+/**
+ * mutex_exit() of a spin mutex. One that is adaptive is a fatal diagnostic.
+ *
+ * Context, Requires: as of mutex_exit(). Source: mutex(9).
+ */
+static inline void mutex_spin_exit(kmutex_t *mtx)
+{
+	if (mtx != 0 && mtx->mtx_state == PSREF_KMUTEX_LIVE && !psref_kmutex_is_spin(mtx))
+		psref_kmutex_misuse("mutex_spin_exit", mtx, "not a spin mutex");
+	mutex_exit(mtx);
 }
 
 /**
@@ -139,7 +184,7 @@ static inline void mutex_exit(kmutex_t *mtx)
  *
  * Returns 1 if the caller has it now, else 0.
  *
- * Context: not in signal handlers; never sleeps. Source: mutex(9).
+ * Context: not in signal handlers; never sleeps for the mutex: for a virtual CPU where it is a spin mutex. Source: mutex(9).
  *
  * Requires: mutex_init() made it.
  */
@@ -147,8 +192,14 @@ static inline int mutex_tryenter(kmutex_t *mtx)
 {
 	if (mtx == 0 || mtx->mtx_state != PSREF_KMUTEX_LIVE)
 		psref_kmutex_misuse("mutex_tryenter", mtx, "");
-	if (pthread_mutex_trylock(&mtx->mtx_lock) != 0)
+	bool spin = psref_kmutex_is_spin(mtx);
+	if (spin)
+		psref_kmutex_spin_begin();
+	if (pthread_mutex_trylock(&mtx->mtx_lock) != 0) {
+		if (spin)
+			psref_kmutex_spin_end();
 		return 0;
+	}
 	__atomic_store_n(&mtx->mtx_owner, (uintptr_t)pthread_self(), __ATOMIC_RELAXED);
 	return 1;
 }
@@ -177,6 +228,87 @@ static inline int mutex_owned(const kmutex_t *mtx)
 static inline int mutex_ownable(const kmutex_t *mtx)
 {
 	return mtx->mtx_state == PSREF_KMUTEX_LIVE && !psref_kmutex_is_mine(mtx);
+}
+
+/** A mutex that mutex_obj_alloc() made. Fields are the library's. */
+struct psref_kmutex_obj {
+	kmutex_t mo_lock;
+	unsigned mo_refcnt;
+};
+
+/**
+ * Allocates a mutex, with one reference, and makes it as mutex_init() does.
+ *
+ * Returns NULL where there is no memory.
+ *
+ * Context: not in signal handlers. Source: mutex_obj(9).
+ */
+static inline kmutex_t *mutex_obj_tryalloc(kmutex_type_t type, int ipl)
+{
+	struct psref_kmutex_obj *mo = (struct psref_kmutex_obj *)malloc(sizeof *mo);
+	if (mo == 0)
+		return 0;
+	mutex_init(&mo->mo_lock, type, ipl);
+	mo->mo_refcnt = 1;
+	return &mo->mo_lock;
+}
+
+/**
+ * The same, and never returns NULL: no memory is a fatal diagnostic.
+ *
+ * Context: not in signal handlers. Source: mutex_obj(9).
+ */
+static inline kmutex_t *mutex_obj_alloc(kmutex_type_t type, int ipl)
+{
+	kmutex_t *mtx = mutex_obj_tryalloc(type, ipl);
+	if (mtx == 0)
+		psref_kmutex_no_memory("mutex_obj_alloc");
+	return mtx;
+}
+
+/**
+ * One more reference.
+ *
+ * Context: any; never sleeps. Source: mutex_obj(9).
+ *
+ * Requires: mutex_obj_alloc() made it, and the caller has a reference.
+ */
+static inline void mutex_obj_hold(kmutex_t *mtx)
+{
+	/* Relaxed: the caller's own reference keeps it. */
+	(void)__atomic_fetch_add(&((struct psref_kmutex_obj *)mtx)->mo_refcnt, 1, __ATOMIC_RELAXED);
+}
+
+/**
+ * One reference less; the last one destroys the mutex, as mutex_destroy() does, and frees it.
+ *
+ * Returns whether it was the last.
+ *
+ * Context: not in signal handlers. Source: mutex_obj(9).
+ *
+ * Requires: mutex_obj_alloc() made it, and the caller has a reference.
+ */
+static inline bool mutex_obj_free(kmutex_t *mtx)
+{
+	struct psref_kmutex_obj *mo = (struct psref_kmutex_obj *)mtx;
+	/* Release and acquire: what others did with it comes before its end. */
+	if (__atomic_sub_fetch(&mo->mo_refcnt, 1, __ATOMIC_ACQ_REL) != 0)
+		return false;
+	mutex_destroy(mtx);
+	free(mo);
+	return true;
+}
+
+/**
+ * How many references there are; true at that moment only.
+ *
+ * Context: any; never sleeps. Source: mutex_obj(9).
+ *
+ * Requires: as of mutex_obj_hold().
+ */
+static inline unsigned mutex_obj_refcnt(kmutex_t *mtx)
+{
+	return __atomic_load_n(&((struct psref_kmutex_obj *)mtx)->mo_refcnt, __ATOMIC_RELAXED);
 }
 
 /**
@@ -227,7 +359,8 @@ static inline void cv_destroy(kcondvar_t *cv)
  * Drops the mutex, sleeps until woken and takes the mutex again. May return without a wake: look again at what is waited for.
  * Nothing is lost in between: a wake by a thread that took the mutex after this dropped it is seen.
  *
- * Not holding the mutex, in all waits, is a fatal diagnostic.
+ * Not holding the mutex, in all waits, is a fatal diagnostic. A virtual CPU that the thread has, by a spin mutex or otherwise, is
+ * given up meanwhile; to wait with another spin mutex held is a fatal diagnostic.
  *
  * Context: sleeps; not in signal handlers, not inside a read section. Source: condvar(9).
  *
@@ -273,6 +406,55 @@ static inline int cv_timedwait(kcondvar_t *cv, kmutex_t *mtx, int ticks)
 static inline int cv_timedwait_sig(kcondvar_t *cv, kmutex_t *mtx, int ticks)
 {
 	return psref_kcondvar_wait("cv_timedwait_sig", cv, mtx, ticks, true);
+}
+
+#ifndef PSREF_BINTIME_DEFINED
+#define PSREF_BINTIME_DEFINED 1
+/** Seconds and fractions of 2^-64 second. */
+struct bintime {
+	time_t sec;
+	uint64_t frac;
+};
+#endif
+
+/** The waits with a bintime. (For the functions below; not an interface.) */
+static inline int psref_kcondvar_waitbt(const char *who, kcondvar_t *cv, kmutex_t *mtx, struct bintime *bt, bool sig)
+{
+	/* Some 292 years are for ever. */
+	const time_t most = 9000000000;
+	uint64_t ns = bt->sec < 0 ? 0
+	    : (uint64_t)(bt->sec < most ? bt->sec : most) * 1000000000u + (((bt->frac >> 32) * 1000000000u) >> 32);
+	int error = psref_kcondvar_wait_ns(who, cv, mtx, &ns, sig);
+	bt->sec = (time_t)(ns / 1000000000u);
+	bt->frac = (((ns % 1000000000u) << 32) / 1000000000u) << 32;
+	return error;
+}
+
+/**
+ * As cv_timedwait(), for the time in `bt`, of which this subtracts what has passed. Nothing left: at once. `epsilon`, by how
+ * much it may be late, means nothing here.
+ *
+ * Returns 0, or EWOULDBLOCK when the time is over. The mutex is held in either case.
+ *
+ * Context, Requires: as of cv_wait(). Source: condvar(9).
+ */
+static inline int cv_timedwaitbt(kcondvar_t *cv, kmutex_t *mtx, struct bintime *bt, const struct bintime *epsilon)
+{
+	(void)epsilon;
+	return psref_kcondvar_waitbt("cv_timedwaitbt", cv, mtx, bt, false);
+}
+
+/**
+ * As cv_timedwaitbt(), and ends when a signal handler has run, as cv_wait_sig() does.
+ *
+ * Returns 0, EWOULDBLOCK when the time is over, or EINTR. The mutex is held in each case.
+ *
+ * Context, Requires: as of cv_wait(). Source: condvar(9).
+ */
+static inline int cv_timedwaitbt_sig(kcondvar_t *cv, kmutex_t *mtx, struct bintime *bt, const struct bintime *epsilon)
+{
+	(void)epsilon;
+	return psref_kcondvar_waitbt("cv_timedwaitbt_sig", cv, mtx, bt, true);
 }
 
 /**

@@ -14,6 +14,8 @@
 #include <psref/base.h>
 #include <psref/kmutex.h>
 
+struct timespec;
+
 /** A condition variable of `<psref/kmutex.h>`. */
 struct kcondvar;
 
@@ -22,7 +24,7 @@ struct kmutex;
 
 /** Counts who holds something. Embed it in the object. Its fields are the library's. */
 struct localcount {
-    /** NULL while references may be acquired. */
+    /** NULL while references may be acquired; never in a strict count. */
     int64_t *lc_totalp;
     /** The cells, 8 bytes a CPU. */
     void *lc_percpu;
@@ -101,6 +103,23 @@ void localcount_release(struct localcount *lc, struct kcondvar *cv, struct kmute
 void localcount_drain(struct localcount *lc, struct kcondvar *cv, struct kmutex *interlock);
 
 /**
+ * As localcount_drain(), with a limit to the wait: a span of time, measured by CLOCK_MONOTONIC; signals do not end it. NULL: none;
+ * of 0 seconds: looks and does not wait.
+ *
+ * Returns 0: drained. ETIMEDOUT: there are references still; the count stays draining, references may be released and not
+ * acquired, and localcount_drain() and this function may be called, but not localcount_fini(). EINVAL: `limit` is negative or has
+ * 10^9 nanoseconds or more; nothing is done.
+ *
+ * Context: as of localcount_drain(). An extension.
+ *
+ * Requires: the object is alive until this returns; every release gets the same cv and interlock.
+ */
+int localcount_drain_timed(struct localcount *lc,
+                           struct kcondvar *cv,
+                           struct kmutex *interlock,
+                           const struct timespec *limit);
+
+/**
  * Drains the count if there is no reference: for a detach that answers EBUSY. No reference can be acquired meanwhile: the caller
  * has seen to that, and waited for look-ups under way.
  *
@@ -128,3 +147,8 @@ uint32_t localcount_debug_refcnt(const struct localcount *lc);
 #endif  // __cplusplus
 
 #endif  /* PSREF_LOCALCOUNT_H */
+
+
+#ifdef PSREF_INLINE
+#include <psref/inline_localcount.h>
+#endif

@@ -186,3 +186,8 @@ int objpool_stats(const struct objpool_head *head, int cpu, struct objpool_stats
 #endif  // __cplusplus
 
 #endif  /* PSREF_OBJPOOL_H */
+
+
+#ifdef PSREF_INLINE
+#include <psref/inline_objpool.h>
+#endif

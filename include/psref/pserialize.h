@@ -91,3 +91,8 @@ bool pserialize_not_in_read_section(void);
 #endif  // __cplusplus
 
 #endif  /* PSREF_PSERIALIZE_H */
+
+
+#ifdef PSREF_INLINE
+#include <psref/inline_pserialize.h>
+#endif

@@ -10,9 +10,13 @@
 #define PSREF_PSREF_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <psref/base.h>
 #include <psref/ipl.h>
+
+struct timespec;
+struct _IO_FILE;
 
 /** A class of targets: the slots of their holds. Opaque. */
 struct psref_class;
@@ -39,14 +43,28 @@ struct psref_target {
 struct psref {
     /** The slot; NULL: holds nothing. */
     void *psref_entry;
-    /** Reserved: where it was acquired. */
+    /** In strict classes: where it was acquired. */
     void *psref_debug;
     /** What it holds. */
     const struct psref_target *psref_target;
-    /** Reserved: who acquired it. */
+    /** In strict classes: who acquired it. */
     void *psref_lwp;
-    /** Reserved: on which CPU. */
+    /** In strict classes: on which CPU. */
     void *psref_cpu;
+};
+
+/** Somebody who holds a target. */
+struct psref_holder {
+    /** Id of the thread that acquired the hold; 0: it has ended. */
+    int psh_tid;
+    /** The CPU that it was acquired on; -1 where that is not known. */
+    int psh_cpu;
+    /** The thread's name, terminated; empty where it has none. */
+    char psh_name[24];
+    /** Strict classes: where it was acquired, an address of code. NULL: not recorded. */
+    const void *psh_acquired_at;
+    /** Strict classes: since when, in nanoseconds of CLOCK_MONOTONIC. 0: not recorded. */
+    uint64_t psh_since;
 };
 
 #ifdef __cplusplus
@@ -161,8 +179,93 @@ void psref_target_drain(struct psref_target *target, struct psref_class *class_)
  */
 void psref_target_destroy(struct psref_target *target, struct psref_class *class_);
 
+/**
+ * As psref_target_drain(), with a limit to the wait: a span of time, measured by CLOCK_MONOTONIC; signals do not end it. NULL:
+ * none; of 0 seconds: looks and does not wait.
+ *
+ * Returns 0: nobody holds the target. ETIMEDOUT: somebody does still; the target stays draining, and psref_target_drain(), this
+ * function and psref_target_destroy() may be called. EINVAL: `limit` is negative or has 10^9 nanoseconds or more; nothing is
+ * done.
+ *
+ * Context: may sleep; not in signal handlers. An extension.
+ *
+ * Requires: the target is alive until this returns.
+ */
+int psref_target_drain_timed(struct psref_target *target, struct psref_class *class_, const struct timespec *limit);
+
+/**
+ * Stops new holds of a target and tells whether the old ones are released: a drain for those who must not wait.
+ *
+ * Returns 0: nobody holds the target; psref_target_destroy() will not wait. EAGAIN: somebody does still.
+ *
+ * Context: any but signal handlers; never sleeps. Costs one membarrier. An extension.
+ *
+ * Requires: the target is alive until this returns.
+ */
+int psref_target_drain_poll(struct psref_target *target, struct psref_class *class_);
+
+/**
+ * Stops new holds of a target and returns a file descriptor for poll(2) and its like: an eventfd(2), readable whenever
+ * psref_target_drain_poll() should be asked. That may still answer EAGAIN; it makes the descriptor unreadable until there is news,
+ * so nothing need be read from it. The caller closes it, whenever it likes. No thread waits meanwhile.
+ *
+ * Returns the descriptor, or -1 with errno EMFILE, ENFILE or ENOMEM; then nothing is done. The library keeps another descriptor
+ * of the same event until the target has drained. In a forked child, ask again: the parent's descriptor is not told of the
+ * child's releases.
+ *
+ * Context: any but signal handlers; never sleeps. Costs one membarrier. An extension.
+ *
+ * Requires: the target is alive until this returns, and until it has drained.
+ */
+int psref_target_drain_fd(struct psref_target *target,
+                          struct psref_class *class_);
+
+/**
+ * Destroys `n` targets of one class, each as psref_target_destroy() does: with two membarriers at most for all of them, and one
+ * look at the slots of the class. With one that cannot be destroyed among them: a fatal diagnostic before anything is done.
+ *
+ * Context: as of psref_target_destroy(). An extension.
+ *
+ * Requires: nobody acquires the targets any more; each is there once.
+ */
+void psref_target_destroy_many(struct psref_target *const *targets, size_t n, struct psref_class *class_);
+
+/**
+ * Who holds a target: the first `n` of the holders go to `buf`.
+ *
+ * Returns how many there are. A hint while others acquire and release; good once the target drains.
+ *
+ * Context: any but signal handlers; looks at every slot of the class. An extension.
+ *
+ * Requires: the target is alive until this returns; `buf` has room for `n`.
+ */
+size_t psref_holders(const struct psref_target *target, struct psref_class *class_, struct psref_holder *buf, size_t n);
+
+/**
+ * Writes to `stream` who holds what of a class: a line on the class and one on each hold, sixteen at most. In strict classes with
+ * function, file and line of where it was acquired, as far as there are symbols.
+ *
+ * Context: any but signal handlers; allocates. An extension.
+ *
+ * Requires: the class is one, and `stream` is open.
+ */
+void psref_class_report(struct psref_class *class_, struct _IO_FILE *stream);
+
+/**
+ * Ends the program with a message if the calling thread holds anything of a strict class: for places where it must not, such as the
+ * end of a request. Nothing otherwise. So does the end of a thread, but not the main thread's, for that is the program's.
+ *
+ * Context: any, signal handlers too; never sleeps. Source: PSREF_DEBUG of NetBSD.
+ */
+void psref_debug_barrier(void);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus
 
 #endif  /* PSREF_PSREF_H */
+
+
+#ifdef PSREF_INLINE
+#include <psref/inline_psref.h>
+#endif

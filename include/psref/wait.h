@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * What the inline functions of <psref/kmutex.h> need of the library: sleeping, waking and diagnostics. Include that one.
+ * What the inline functions of <psref/kmutex.h> need of the library: sleeping, waking and diagnostics; and those of NetBSD's
+ * <sys/module_hook.h>. Include those.
  *
  * Generated from ffi/src/wait.rs by `make headers`.
  */
@@ -45,6 +46,48 @@ extern "C" {
 void psref_kmutex_misuse(const char *who, const struct kmutex *mtx, const char *wrong) __attribute__((noreturn));
 
 /**
+ * Waits for a mutex that somebody holds. An adaptive one: without the virtual CPU that the thread may have, which it takes
+ * again; with a spin mutex held that is a fatal diagnostic, in strict mode with preemption disabled too.
+ *
+ * Context: sleeps. For the functions of <psref/kmutex.h>. Source: mutex(9).
+ *
+ * Requires: `mtx` was made by mutex_init().
+ */
+void psref_kmutex_lock(const char *who, struct kmutex *mtx);
+
+/**
+ * Before a spin mutex is taken: takes a virtual CPU, as psref_kpreempt_disable() does.
+ *
+ * Context: sleeps where all are taken. For the functions of <psref/kmutex.h>.
+ */
+void psref_kmutex_spin_begin(void);
+
+/**
+ * After a spin mutex was given back.
+ *
+ * Context: any; never sleeps. For the functions of <psref/kmutex.h>.
+ */
+void psref_kmutex_spin_end(void);
+
+/**
+ * Ends the program: no memory for a mutex.
+ *
+ * Context: any. For the functions of <psref/kmutex.h>.
+ *
+ * Requires: `who` is a terminated string.
+ */
+void psref_kmutex_no_memory(const char *who) __attribute__((noreturn));
+
+/**
+ * As psref_kcondvar_wait(), for `*ns` nanoseconds at most, of which it subtracts what has passed.
+ *
+ * Context: sleeps. For the functions of <psref/kmutex.h>. Source: condvar(9).
+ *
+ * Requires: as of psref_kcondvar_wait(); `ns` is the caller's.
+ */
+int psref_kcondvar_wait_ns(const char *who, struct kcondvar *cv, struct kmutex *mtx, uint64_t *ns, bool interruptible);
+
+/**
  * The waits of condvar(9): drops the mutex, sleeps and takes the mutex again. No `ticks`: for ever. `who` is the function
  * that diagnostics name.
  *
@@ -86,6 +129,15 @@ bool psref_kcondvar_has_waiters(const struct kcondvar *cv);
  * Requires: `cv` is NULL or readable.
  */
 void psref_kcondvar_check_idle(const char *who, const struct kcondvar *cv);
+
+/**
+ * The mutex that hooks are drained with, and in `*cv` the condition variable: the same in the program and in all of its plug-ins.
+ *
+ * Context: any, signal handlers too; never sleeps. For the functions of <sys/module_hook.h>.
+ *
+ * Requires: `cv` is the caller's to write.
+ */
+struct kmutex *psref_module_hook_interlock(struct kcondvar **cv);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! close:    guard = a fresh record; membarrier; total += sum of the cells       from now on nothing else changes (D5)
+//!           gate.state = CLOSED                  the total counts everybody: a seal may look at it
 //!           somebody was first: wait as a late-comer; ENXIO
 //! seal:     gate.state = SEALED; wake all late-comers
 //!           loop
@@ -12,13 +13,13 @@
 //! ```
 
 use super::misuse::Misuse;
-use super::pass;
-use super::state::{CLOSED, DeviceState, GATES, GateState, SEALED, device_of};
+use super::pass::{self, TurnedAway};
+use super::state::{CLOSED, CLOSING, DeviceState, GATES, GateState, SEALED, device_of};
 use crate::diag::report;
 use crate::park::{GaveUp, Patience};
 use crate::percpu::count::Cells;
 use crate::sys::errno::Errno;
-#[cfg(loom)]
+#[cfg(any(loom, feature = "inject"))]
 use crate::sys::plant::{self, Bug};
 use crate::sys::sync::Ordering;
 use crate::watchdog::Watchdog;
@@ -27,44 +28,61 @@ use crate::{thread, xcall};
 /// Why a gate was not closed by this call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotClosed {
-    /// Another has closed it, and sealed it meanwhile.
-    Sealed,
+    /// Another has closed it; what ended the wait for its seal.
+    ByOther(TurnedAway),
     /// No memory for a record; the gate is as it was.
     NoMemory(Errno),
 }
 
-/// Closes the gate of a device: from now on threads wait at it, until it is sealed. Handlers pass.
+/// Closes the gate of a device: from now on threads wait at it, until it is sealed. Handlers pass. Where another has closed it,
+/// waits for its seal as long as `patience` says.
 ///
 /// # Safety
 /// `device` is null, or has a gate and is readable until this returns.
 pub(crate) unsafe fn close(
     device: *const DeviceState,
     wmesg: &[u8],
+    patience: Patience,
 ) -> Result<Result<&'static GateState, NotClosed>, Misuse> {
+    crate::strict::assert_sleepable("device_gate_close");
     // SAFETY: the caller's promise.
     let device = unsafe { device_of(device)? };
     let cells = device.cells()?;
     if let Some(gate) = device.gate()? {
-        pass::wait_as_late_comer(gate, cells);
-        return Ok(Err(NotClosed::Sealed));
+        return Ok(Err(NotClosed::ByOther(pass::wait_as_late_comer(gate, cells, patience))));
     }
     let gate = match GATES.take() {
         Ok(gate) => gate,
         Err(e) => return Ok(Err(NotClosed::NoMemory(e))),
     };
     gate.set_name(wmesg);
-    gate.state.store(CLOSED, Ordering::SeqCst);
+    gate.state.store(CLOSING, Ordering::SeqCst);
+    #[cfg(loom)]
+    if plant::planted(Bug::ShownClosedEarly) {
+        gate.state.store(CLOSED, Ordering::SeqCst);
+    }
     let ours = std::ptr::from_ref(gate).expose_provenance();
     // SeqCst: the record before its address, and the first half of fence C (see `Counted::close`).
     if device.counted.guard.compare_exchange(0, ours, Ordering::SeqCst, Ordering::SeqCst).is_err() {
         // SAFETY: taken above, nobody knows of it.
         unsafe { GATES.give(gate) };
         let gate = device.gate()?.expect("a gate that is not open never opens again (D2)");
-        pass::wait_as_late_comer(gate, cells);
-        return Ok(Err(NotClosed::Sealed));
+        return Ok(Err(NotClosed::ByOther(pass::wait_as_late_comer(gate, cells, patience))));
     }
+    #[cfg(feature = "inject")]
+    let early = plant::planted(Bug::SumsFirst).then(|| {
+        let sum = device.counted.close();
+        crate::sys::inject::pause();
+        sum
+    });
     xcall::restart_sections();
-    let total = cells.add_to_total(device.counted.close());
+    #[cfg(feature = "inject")]
+    let sum = early.unwrap_or_else(|| device.counted.close());
+    #[cfg(not(feature = "inject"))]
+    let sum = device.counted.close();
+    let total = cells.add_to_total(sum);
+    // After the sum: whoever seals what it finds closed must not find a total of 0 that lacks the cells.
+    gate.state.store(CLOSED, Ordering::SeqCst);
     if total < 0 {
         return Err(Misuse::Negative { device: device.address(), total });
     }
@@ -81,6 +99,7 @@ pub(crate) unsafe fn seal(
     gate: *const GateState,
     patience: Patience,
 ) -> Result<Result<(), GaveUp>, Misuse> {
+    crate::strict::assert_sleepable("device_gate_seal");
     // SAFETY: the caller's promise.
     let state = unsafe { device_of(device)? };
     let on_it = state.gate()?;
@@ -89,10 +108,12 @@ pub(crate) unsafe fn seal(
         seen: gate.addr(),
         expected: on_it.map_or(0, |gate| std::ptr::from_ref(gate).addr()),
     })?;
-    if ours.state.swap(SEALED, Ordering::SeqCst) != CLOSED {
-        return Err(Misuse::SealedTwice { device: state.address() });
+    match ours.state.compare_exchange(CLOSED, SEALED, Ordering::SeqCst, Ordering::SeqCst) {
+        Ok(_) => {}
+        Err(CLOSING) => return Err(Misuse::NotClosed { device: state.address() }),
+        Err(_) => return Err(Misuse::SealedTwice { device: state.address() }),
     }
-    #[cfg(loom)]
+    #[cfg(any(loom, feature = "inject"))]
     if plant::planted(Bug::SilentSeal) {
         return wait_for_all(state, ours, patience);
     }

@@ -7,6 +7,10 @@ pub use super::state::{DeviceState, GateState};
 use crate::park::Patience;
 use std::ffi::c_int;
 
+/// Bytes of a gate while it is closed.
+#[cfg(not(loom))]
+pub const GATE_BYTES: usize = crate::stable::Pool::<GateState>::BYTES;
+
 /// Where the enter fast path goes whenever the case is not plain.
 ///
 /// # Safety

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The safe face: passes borrow the gate, so it cannot go away under them.
 
-use super::raw::{self, DeviceState, GateState};
+use super::Misuse;
+use super::raw::{self, DeviceState};
 use crate::park::{GaveUp, Patience};
 use crate::sys::errno::Errno;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A gate in front of something that is going to be taken away: drivers pass it all the time, the owner closes and seals it once.
@@ -44,10 +46,26 @@ impl Gate {
     /// Passes, also where the gate is closed or sealed: for handlers, which can neither wait nor fail. May be called in signal
     /// handlers; never sleeps.
     #[doc(alias = "device_gate_enter")]
+    #[inline]
     pub fn enter(&self) -> Pass<'_> {
         // SAFETY: the borrow keeps the gate.
         unsafe { raw::enter(&raw const self.device) };
         Pass { gate: self }
+    }
+
+    /// The same for a shared gate: the pass keeps it.
+    pub fn enter_owned(self: &Arc<Self>) -> OwnedPass {
+        std::mem::forget(self.enter());
+        OwnedPass(Arc::clone(self))
+    }
+
+    /// [`acquire`](Gate::acquire) for a shared gate: the pass keeps it.
+    ///
+    /// # Errors
+    /// As of `acquire`.
+    pub fn acquire_owned(self: &Arc<Self>, patience: Patience) -> Result<OwnedPass, Refusal> {
+        std::mem::forget(self.acquire(patience)?);
+        Ok(OwnedPass(Arc::clone(self)))
     }
 
     /// Passes an open gate; waits at a closed one as long as `patience` says, until it is sealed.
@@ -70,12 +88,33 @@ impl Gate {
     /// [`Refusal::Sealed`]: another has closed it; this waited until that one sealed it. [`Refusal::NoMemory`].
     #[doc(alias = "device_gate_close")]
     pub fn close(&self, what: &str) -> Result<Closed<'_>, Refusal> {
+        self.close_within(what, Patience::FOREVER)
+    }
+
+    /// The same, waiting for another's seal no longer than `patience` says.
+    ///
+    /// # Errors
+    /// As of [`close`](Gate::close), or [`Refusal::GaveUp`].
+    pub fn close_within(&self, what: &str, patience: Patience) -> Result<Closed<'_>, Refusal> {
         // SAFETY: the borrow keeps the gate; guards count exactly once, so no misuse is left.
-        match unsafe { raw::try_close(&raw const self.device, what.as_bytes()) }.expect("attached") {
-            Ok(state) => Ok(Closed { gate: self, state }),
-            Err(None) => Err(Refusal::Sealed),
-            Err(Some(e)) => Err(Refusal::NoMemory(e)),
-        }
+        let closed = unsafe { raw::try_close(&raw const self.device, what.as_bytes(), patience) }.expect("attached");
+        closed.map(|_| Closed { gate: self })
+    }
+
+    /// Seals a gate that was [left closed](Closed::leave_closed), as [`Closed::seal_within`] does; after one that gave up, goes on
+    /// waiting.
+    ///
+    /// # Errors
+    /// The outer one: the gate is open, or its close is not over. The inner one: [`GaveUp`].
+    pub fn seal_within(&self, patience: Patience) -> Result<Result<(), GaveUp>, Misuse> {
+        // SAFETY: the borrow keeps the gate.
+        unsafe { raw::try_seal_closed(&raw const self.device, patience) }
+    }
+
+    /// How many are inside or wait at the closed gate, give or take those that move meanwhile: for reports.
+    pub fn inside(&self) -> i64 {
+        // SAFETY: the borrow keeps the gate.
+        unsafe { raw::inside(&raw const self.device) }.expect("attached")
     }
 
     /// Goes on waiting for whoever is inside after a [`Closed::seal_within`] that gave up.
@@ -114,6 +153,7 @@ pub struct Pass<'a> {
 }
 
 impl Drop for Pass<'_> {
+    #[inline]
     fn drop(&mut self) {
         // SAFETY: inside, and leaves once.
         unsafe { raw::exit(&raw const self.gate.device) }
@@ -126,11 +166,27 @@ impl fmt::Debug for Pass<'_> {
     }
 }
 
+/// A [`Pass`] that keeps the gate itself.
+#[must_use = "dropping it is leaving"]
+pub struct OwnedPass(Arc<Gate>);
+
+impl Drop for OwnedPass {
+    fn drop(&mut self) {
+        // SAFETY: inside, for the pass that this was made of was forgotten; leaves once.
+        unsafe { raw::exit(&raw const self.0.device) }
+    }
+}
+
+impl fmt::Debug for OwnedPass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OwnedPass")
+    }
+}
+
 /// A closed gate, which its closer seals. Dropping it seals too, without waiting for those inside.
 #[must_use = "dropping it seals the gate"]
 pub struct Closed<'a> {
     gate: &'a Gate,
-    state: &'static GateState,
 }
 
 impl Closed<'_> {
@@ -149,9 +205,15 @@ impl Closed<'_> {
         this.finish(patience)
     }
 
+    /// Leaves the gate closed beyond this value, for [`Gate::seal_within`] to seal. A gate dropped so turns nobody away: nobody is
+    /// there.
+    pub fn leave_closed(self) {
+        std::mem::forget(self);
+    }
+
     fn finish(&self, patience: Patience) -> Result<(), GaveUp> {
-        // SAFETY: the borrow keeps the gate; the one `Closed` of it seals once: no misuse is left.
-        unsafe { raw::try_seal(&raw const self.gate.device, self.state, patience) }.expect("closed, and sealed once")
+        // Not as the one who seals: `Gate::seal_within` may have been first.
+        self.gate.seal_within(patience).expect("closed")
     }
 }
 

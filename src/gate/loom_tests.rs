@@ -54,12 +54,18 @@ impl Device {
     /// `None`: another closed and sealed it.
     fn close(&self) -> Option<&'static GateState> {
         // SAFETY: `self` keeps the device.
-        unsafe { raw::try_close(&raw const self.state, b"model") }.unwrap().ok()
+        unsafe { raw::try_close(&raw const self.state, b"model", crate::park::Patience::FOREVER) }.unwrap().ok()
     }
 
     fn seal(&self, gate: &'static GateState) {
         // SAFETY: `self` keeps the device.
         unsafe { raw::try_seal(&raw const self.state, gate, Patience::FOREVER) }.unwrap().unwrap();
+    }
+
+    /// Seals what another closed; false: no close is over.
+    fn seal_closed(&self) -> bool {
+        // SAFETY: `self` keeps the device.
+        unsafe { raw::try_seal_closed(&raw const self.state, Patience::FOREVER) }.is_ok_and(|sealed| sealed.is_ok())
     }
 
     /// Closes, seals, and ends what was behind it.
@@ -271,4 +277,31 @@ fn handler() {
 #[test]
 fn a_handler_passes_a_gate_that_closes() {
     holds("handler", handler);
+}
+
+/// One seals what another is closing, who is inside.
+fn another_seals() {
+    let device = Device::new();
+    device.enter();
+    let owner = also(&device, |device| {
+        if device.seal_closed() {
+            device.object.end();
+        }
+    });
+    device.close().unwrap();
+    device.object.look();
+    device.exit();
+    owner.join().unwrap();
+    assert!(device.seal_closed());
+    device.detach();
+}
+
+#[test]
+fn another_who_seals_waits_for_who_is_inside() {
+    holds("another_seals", another_seals);
+}
+
+#[test]
+fn a_gate_shown_closed_before_its_sum_is_noticed() {
+    notices("another_seals", another_seals, &[(&[Bug::ShownClosedEarly], RACE)]);
 }

@@ -23,6 +23,11 @@ pub enum Misuse {
         /// The gate on the device; 0: it is open.
         expected: usize,
     },
+    /// A seal of an open gate, or of one whose close is not over.
+    NotClosed {
+        /// The device's address.
+        device: usize,
+    },
     /// A wait for those inside of a gate that was not sealed.
     NotSealed {
         /// The device's address.
@@ -64,6 +69,12 @@ impl fmt::Display for Misuse {
             }
             Misuse::NotItsGate { device, seen, expected } => {
                 write!(f, "device {device:#x}: gate {seen:#x} sealed, expected its own, {expected:#x}")
+            }
+            Misuse::NotClosed { device } => {
+                write!(
+                    f,
+                    "device {device:#x}: gate sealed while open or being closed, expected a close that is over first"
+                )
             }
             Misuse::NotSealed { device } => write!(f, "device {device:#x}: gate not sealed, expected a seal first"),
             Misuse::SealedTwice { device } => write!(f, "device {device:#x}: gate sealed already, expected one seal"),

@@ -27,5 +27,5 @@ mod pass;
 pub mod raw;
 mod state;
 
-pub use face::{Closed, Gate, Pass, Refusal};
+pub use face::{Closed, Gate, OwnedPass, Pass, Refusal};
 pub use misuse::Misuse;

@@ -19,7 +19,7 @@ use super::state::{DeviceState, GateState, device_of};
 use crate::diag::fatal;
 use crate::park::{GaveUp, Patience};
 use crate::percpu::count::Cells;
-#[cfg(loom)]
+#[cfg(any(loom, feature = "inject"))]
 use crate::sys::plant::{self, Bug};
 
 /// The C face's answer to a misuse.
@@ -77,7 +77,7 @@ pub(crate) unsafe fn acquire(device: *const DeviceState, patience: Patience) -> 
     }
     let gate = device.gate()?.expect("a gate that is not open never opens again (D2)");
     let cells = device.cells()?;
-    #[cfg(loom)]
+    #[cfg(any(loom, feature = "inject"))]
     if plant::planted(Bug::Uncounted) {
         return Ok(Err(wait(gate, patience)));
     }
@@ -95,7 +95,7 @@ pub(super) fn wait(gate: &GateState, patience: Patience) -> TurnedAway {
         if gate.is_sealed() {
             return TurnedAway::Sealed;
         }
-        #[cfg(loom)]
+        #[cfg(any(loom, feature = "inject"))]
         plant::about_to_sleep();
         if let Err(gave_up) = patience.wait(&gate.turned, seen, u64::MAX) {
             return TurnedAway::GaveUp(gave_up);
@@ -104,13 +104,13 @@ pub(super) fn wait(gate: &GateState, patience: Patience) -> TurnedAway {
 }
 
 /// The same for whoever wanted to close a gate that another has closed.
-pub(super) fn wait_as_late_comer(gate: &GateState, cells: Cells) {
-    #[cfg(loom)]
+pub(super) fn wait_as_late_comer(gate: &GateState, cells: Cells, patience: Patience) -> TurnedAway {
+    #[cfg(any(loom, feature = "inject"))]
     if plant::planted(Bug::Uncounted) {
-        wait(gate, Patience::FOREVER);
-        return;
+        return wait(gate, patience);
     }
     cells.add_to_total(1);
-    wait(gate, Patience::FOREVER);
+    let why = wait(gate, patience);
     cells.leave_total();
+    why
 }

@@ -6,7 +6,7 @@
 use super::close::NotClosed;
 use super::pass::{TurnedAway, or_die};
 pub use super::state::{DeviceState, GateState};
-use super::{Misuse, close, pass, state};
+use super::{Misuse, Refusal, close, pass, state};
 use crate::park::{GaveUp, Patience};
 use crate::sys::errno::Errno;
 use std::ffi::{CStr, c_char, c_int};
@@ -41,13 +41,13 @@ pub unsafe fn close(device: *const DeviceState, wmesg: *const c_char, gate: *mut
     // SAFETY: the caller's promise.
     let name = if wmesg.is_null() { &[] } else { unsafe { CStr::from_ptr(wmesg) }.to_bytes() };
     // SAFETY: passed on.
-    match or_die(NAME, unsafe { close::close(device, name) }) {
+    match or_die(NAME, unsafe { close::close(device, name, Patience::FOREVER) }) {
         Ok(closed) => {
             // SAFETY: the caller's promise.
             unsafe { *gate = closed };
             0
         }
-        Err(NotClosed::Sealed) => libc::ENXIO,
+        Err(NotClosed::ByOther(_)) => libc::ENXIO, // the patience had no end
         Err(NotClosed::NoMemory(Errno(e))) => e,
     }
 }
@@ -61,18 +61,20 @@ pub unsafe fn seal(device: *const DeviceState, gate: *const GateState) {
     let _ = or_die("device_gate_seal", unsafe { close::seal(device, gate, Patience::FOREVER) });
 }
 
-/// Closes; the inner error: another has closed and sealed it (`None`), or there was no memory.
+/// Closes.
 ///
 /// # Safety
 /// `device` has a gate.
 pub unsafe fn try_close(
     device: *const DeviceState,
     wmesg: &[u8],
-) -> Result<Result<&'static GateState, Option<Errno>>, Misuse> {
+    patience: Patience,
+) -> Result<Result<&'static GateState, Refusal>, Misuse> {
     // SAFETY: passed on.
-    Ok(unsafe { close::close(device, wmesg)? }.map_err(|why| match why {
-        NotClosed::Sealed => None,
-        NotClosed::NoMemory(e) => Some(e),
+    Ok(unsafe { close::close(device, wmesg, patience)? }.map_err(|why| match why {
+        NotClosed::ByOther(TurnedAway::Sealed) => Refusal::Sealed,
+        NotClosed::ByOther(TurnedAway::GaveUp(gave_up)) => Refusal::GaveUp(gave_up),
+        NotClosed::NoMemory(e) => Refusal::NoMemory(e),
     }))
 }
 
@@ -87,6 +89,32 @@ pub unsafe fn try_seal(
 ) -> Result<Result<(), GaveUp>, Misuse> {
     // SAFETY: passed on.
     unsafe { close::seal(device, gate, patience) }
+}
+
+/// Seals the gate that is closed on the device, or goes on waiting where that was done.
+///
+/// # Safety
+/// `device` has a gate.
+pub unsafe fn try_seal_closed(device: *const DeviceState, patience: Patience) -> Result<Result<(), GaveUp>, Misuse> {
+    // SAFETY: the caller's promise.
+    let state = unsafe { state::device_of(device)? };
+    let Some(gate) = state.gate()? else { return Err(Misuse::NotClosed { device: state.address() }) };
+    // SAFETY: passed on.
+    match unsafe { close::seal(device, gate, patience) } {
+        Err(Misuse::SealedTwice { .. }) => close::wait_for_all(state, gate, patience),
+        answer => answer,
+    }
+}
+
+/// How many are inside or wait, give or take those that move meanwhile.
+///
+/// # Safety
+/// `device` has a gate.
+pub unsafe fn inside(device: *const DeviceState) -> Result<i64, Misuse> {
+    // SAFETY: the caller's promise.
+    let device = unsafe { state::device_of(device)? };
+    let cells = device.cells()?;
+    Ok(if device.gate()?.is_some() { cells.total() } else { device.counted.sum() }.max(0))
 }
 
 /// Goes on waiting after a seal that gave up.
@@ -127,15 +155,31 @@ pub unsafe fn abandon(device: *const DeviceState) {
 }
 
 macro_rules! fast {
-    ($($(#[$doc:meta])* $name:ident = $n:literal, $slow:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident / $called:ident = $n:literal, $text:literal, $slow:ident;)*) => {$(
         $(#[$doc])*
+        /// The plain case is inlined.
+        ///
+        /// # Safety
+        /// `device` has a gate; for an exit, the caller is inside.
+        #[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
+        #[inline]
+        pub unsafe fn $name(device: *const DeviceState) {
+            // SAFETY: the caller's promise.
+            unsafe {
+                if !(*device).counted.add_plainly::<$n>() {
+                    $called(device);
+                }
+            }
+        }
+
+        /// The same as a function.
         ///
         /// # Safety
         /// `device` has a gate; for an exit, the caller is inside.
         #[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
         #[unsafe(naked)]
-        pub unsafe extern "C" fn $name(_: *const DeviceState) {
-            crate::__count_add_body!($n, "", crate::gate::entry::$slow)
+        pub unsafe extern "C" fn $called(_: *const DeviceState) {
+            crate::__count_add_body!($text, "", crate::gate::entry::$slow)
         }
 
         #[cfg(not(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64")))]
@@ -145,7 +189,7 @@ macro_rules! fast {
 
 fast! {
     /// `device_gate_enter` for Rust.
-    enter = "1", enter_slow;
+    enter / enter_called = 1, "1", enter_slow;
     /// `device_gate_exit` for Rust.
-    exit = "-1", exit_slow;
+    exit / exit_called = -1, "-1", exit_slow;
 }

@@ -35,8 +35,9 @@ const NAME_MAX: usize = 32;
 pub struct GateState {
     /// | value | meaning | who may change it to what |
     /// |---|---|---|
-    /// | `CLOSED` | late-comers wait | seal: `SEALED` |
-    /// | `SEALED` | late-comers are turned away | close, on another device's behalf: `CLOSED` |
+    /// | `CLOSING` | late-comers wait; the cells are being summed | that close: `CLOSED` |
+    /// | `CLOSED` | late-comers wait; the total counts everybody | seal: `SEALED` |
+    /// | `SEALED` | late-comers are turned away | close, on another device's behalf: `CLOSING` |
     pub(crate) state: AtomicU32,
     /// What late-comers sleep on; moved by the seal.
     pub(crate) turned: Futex,
@@ -46,6 +47,7 @@ pub struct GateState {
 
 pub(crate) const CLOSED: u32 = 1;
 pub(crate) const SEALED: u32 = 2;
+pub(crate) const CLOSING: u32 = 3;
 
 // SAFETY: atomics, for which zero is a value.
 unsafe impl Stable for GateState {

@@ -19,16 +19,26 @@ use crate::diag::report;
 use crate::kmutex::{Kcondvar, Kmutex};
 use crate::park::{GaveUp, Patience};
 use crate::percpu::count::Cells;
-#[cfg(loom)]
+#[cfg(any(loom, feature = "inject"))]
 use crate::sys::plant::{self, Bug};
 use crate::sys::sync::Ordering;
 use crate::watchdog::Watchdog;
-use crate::{thread, xcall};
+use crate::{strict, thread, xcall};
 
 /// Closes the cells of a count that the caller made `CLOSING`.
 fn close(state: &LocalCountState, cells: Cells) -> Result<(), Misuse> {
+    #[cfg(feature = "inject")]
+    let early = plant::planted(Bug::SumsFirst).then(|| {
+        let sum = state.counted().close();
+        crate::sys::inject::pause();
+        sum
+    });
     xcall::restart_sections();
-    let total = cells.add_to_total(state.counted.close());
+    #[cfg(feature = "inject")]
+    let sum = early.unwrap_or_else(|| state.counted().close());
+    #[cfg(not(feature = "inject"))]
+    let sum = state.counted().close();
+    let total = cells.add_to_total(sum);
     if total < 0 {
         return Err(Misuse::Negative { localcount: state.address(), total });
     }
@@ -46,6 +56,7 @@ pub(crate) unsafe fn drain(
     interlock: *const Kmutex,
     patience: Patience,
 ) -> Result<Result<(), GaveUp>, Misuse> {
+    strict::assert_sleepable("localcount_drain");
     // SAFETY: the caller's promise.
     let state = unsafe { lc.as_ref() }.ok_or(Misuse::Null)?;
     let localcount = state.address();
@@ -57,13 +68,16 @@ pub(crate) unsafe fn drain(
     if !interlock.is_owned() {
         return Err(Misuse::Interlock { localcount, interlock: std::ptr::from_ref(interlock).addr() });
     }
+    if let Some(strict) = state.strict() {
+        strict.same(localcount, cv, interlock)?;
+    }
     // SeqCst: the first half of fence C (see `Counted::close`).
-    match state.counted.guard.compare_exchange(0, CLOSING, Ordering::SeqCst, Ordering::SeqCst) {
+    match state.counted().guard.compare_exchange(0, CLOSING, Ordering::SeqCst, Ordering::SeqCst) {
         Ok(_) => {
             interlock.exit(); // the membarrier is no reason to keep releases of other counts waiting
             let closed = close(state, cells);
             interlock.enter();
-            state.counted.guard.store(cells.total_address(), Ordering::SeqCst);
+            state.counted().guard.store(cells.total_address(), Ordering::SeqCst);
             closed?;
         }
         Err(CLOSING) => return Err(Misuse::DrainedTwice { localcount }),
@@ -77,7 +91,7 @@ pub(crate) unsafe fn drain(
     let waited = wait_under(state, cells, cv, interlock, patience);
     state.refcnt.store(0, Ordering::Relaxed);
     if let Ok(Ok(())) = waited {
-        state.counted.guard.store(DRAINED, Ordering::SeqCst);
+        state.counted().guard.store(DRAINED, Ordering::SeqCst);
     }
     waited
 }
@@ -117,14 +131,14 @@ pub(crate) unsafe fn drain_alone(lc: *const LocalCountState, patience: Patience)
     let state = unsafe { lc.as_ref() }.ok_or(Misuse::Null)?;
     let cells = state.cells()?;
     // SeqCst: as in `drain`.
-    if state.counted.guard.compare_exchange(0, CLOSING, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
-        #[cfg(loom)]
+    if state.counted().guard.compare_exchange(0, CLOSING, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+        #[cfg(any(loom, feature = "inject"))]
         if plant::planted(Bug::SumShownLate) {
-            state.counted.guard.store(cells.total_address(), Ordering::SeqCst);
+            state.counted().guard.store(cells.total_address(), Ordering::SeqCst);
         }
         let closed = close(state, cells);
-        state.counted.guard.store(cells.total_address(), Ordering::SeqCst);
-        #[cfg(loom)]
+        state.counted().guard.store(cells.total_address(), Ordering::SeqCst);
+        #[cfg(any(loom, feature = "inject"))]
         if plant::planted(Bug::SilentClose) {
             return wait_alone(state, cells, patience);
         }
@@ -143,7 +157,7 @@ fn wait_alone(state: &LocalCountState, cells: Cells, patience: Patience) -> Resu
             CLOSING => {} // a total of 0 means nothing yet (C2)
             _ => match cells.total() {
                 0 => {
-                    state.counted.guard.store(DRAINED, Ordering::SeqCst);
+                    state.counted().guard.store(DRAINED, Ordering::SeqCst);
                     return Ok(Ok(()));
                 }
                 total if total < 0 => return Err(Misuse::Negative { localcount: state.address(), total }),
@@ -178,6 +192,7 @@ fn tell(state: &LocalCountState, cells: Cells, seconds: u64) {
 /// # Safety
 /// `lc` is null, or initialised and readable until this returns.
 pub(crate) unsafe fn trydrain(lc: *const LocalCountState) -> Result<bool, Misuse> {
+    strict::assert_sleepable("localcount_trydrain");
     // SAFETY: the caller's promise.
     let state = unsafe { lc.as_ref() }.ok_or(Misuse::Null)?;
     let localcount = state.address();
@@ -191,8 +206,8 @@ pub(crate) unsafe fn trydrain(lc: *const LocalCountState) -> Result<bool, Misuse
     // Every acquire has been counted, so the cells only fall from here on, but for the last one, where what is held can be
     // counted once more: what their values are one after the other is no less than what they are together at the last look,
     // and that is no less than 0.
-    match state.counted.sum() {
-        0 => match state.counted.guard.compare_exchange(0, DRAINED, Ordering::SeqCst, Ordering::SeqCst) {
+    match state.counted().sum() {
+        0 => match state.counted().guard.compare_exchange(0, DRAINED, Ordering::SeqCst, Ordering::SeqCst) {
             Ok(_) => Ok(true),
             Err(_) => Err(Misuse::DrainedTwice { localcount }),
         },
@@ -210,7 +225,7 @@ pub(crate) unsafe fn references(lc: *const LocalCountState) -> Result<u32, Misus
     let state = unsafe { lc.as_ref() }.ok_or(Misuse::Null)?;
     let cells = state.cells()?;
     let now = match state.guard() {
-        0 => state.counted.sum(),
+        0 => state.counted().sum(),
         DRAINED => 0,
         _ => cells.total(),
     };

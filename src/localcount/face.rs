@@ -72,6 +72,13 @@ impl<T> LocalCount<T> {
         }
     }
 
+    /// How many guards there are, give or take those that move meanwhile: for reports.
+    #[doc(alias = "localcount_debug_refcnt")]
+    pub fn references(&self) -> u32 {
+        // SAFETY: the count is alive.
+        unsafe { raw::references(self.state()) }
+    }
+
     /// Stops new holds and waits for the old ones. May sleep.
     #[doc(alias = "localcount_drain")]
     pub fn drain(&self) {
@@ -110,8 +117,17 @@ impl<T> LocalCount<T> {
     /// Drains if nobody holds the value and tells whether it did; else changes nothing. Final where it did.
     #[doc(alias = "localcount_trydrain")]
     pub fn try_drain(&mut self) -> bool {
+        // SAFETY: `&mut self` says that nobody acquires.
+        unsafe { self.try_drain_shared() }
+    }
+
+    /// The same for a count that others share.
+    ///
+    /// # Safety
+    /// Nobody acquires meanwhile; what was acquired may be released and cloned.
+    pub unsafe fn try_drain_shared(&self) -> bool {
         // A count that drains or has drained stays so: then only the time matters.
-        // SAFETY: the count is alive, and `&mut self` says that nobody acquires.
+        // SAFETY: the count is alive, and nobody acquires.
         match unsafe { raw::try_trydrain(self.state()) } {
             Ok(answer) => answer,
             Err(_) => self.drain_within(Patience::at_most(std::time::Duration::ZERO)).is_ok(),

@@ -6,8 +6,8 @@ use super::misuse::Misuse;
 use super::state::{DRAINED, LocalCountState};
 use crate::diag::fatal;
 use crate::kmutex::{Kcondvar, Kmutex};
-use crate::percpu::count::Cells;
-#[cfg(loom)]
+use crate::percpu::count::{Cells, Counted, Guarded};
+#[cfg(any(loom, feature = "inject"))]
 use crate::sys::plant::{self, Bug};
 
 /// The C face's answer to a misuse.
@@ -32,7 +32,21 @@ fn refusal(state: &LocalCountState) -> Misuse {
 pub(crate) unsafe fn acquire(lc: *const LocalCountState) -> Result<(), Misuse> {
     // SAFETY: the caller's promise.
     let state = unsafe { lc.as_ref() }.ok_or(Misuse::Null)?;
-    state.counted.add(1).map_err(|_| refusal(state))
+    add(state, |counted| counted.add(1))?.map_err(|_| refusal(state))
+}
+
+/// Counts one up, where it counts in the cells.
+fn add(
+    state: &LocalCountState,
+    count: impl FnOnce(&Counted) -> Result<(), Guarded>,
+) -> Result<Result<(), Guarded>, Misuse> {
+    let Some(strict) = state.strict() else { return Ok(count(&state.counted)) };
+    strict.up(state.address())?;
+    let counted = count(&strict.counted);
+    if counted.is_err() {
+        strict.down(state.address())?;
+    }
+    Ok(counted)
 }
 
 /// Acquires once more what the caller holds; also while it drains, for the hold keeps the total above 0 until this is counted.
@@ -43,10 +57,13 @@ pub(crate) unsafe fn acquire_again(lc: *const LocalCountState) -> Result<(), Mis
     // SAFETY: the caller's promise.
     let state = unsafe { lc.as_ref() }.ok_or(Misuse::Null)?;
     // Not to any cell: a trydrain, which excludes acquires but not this, would miss it behind its sum's back.
-    if state.counted.add_last(1).is_err() {
-        #[cfg(loom)]
+    if add(state, |counted| counted.add_last(1))?.is_err() {
+        #[cfg(any(loom, feature = "inject"))]
         if plant::planted(Bug::CloneUncounted) {
             return Ok(());
+        }
+        if let Some(strict) = state.strict() {
+            strict.up(state.address())?;
         }
         state.cells()?.add_to_total(1);
     }
@@ -56,7 +73,14 @@ pub(crate) unsafe fn acquire_again(lc: *const LocalCountState) -> Result<(), Mis
 /// What a release still owes: nothing, or its count in the total.
 fn count_down(state: &LocalCountState) -> Result<Option<Cells>, Misuse> {
     let cells = state.cells()?; // before the hold ends: the object may be gone after it
-    match state.counted.add(-1) {
+    let counted = state.counted();
+    if let Some(strict) = state.strict() {
+        if state.guard() == DRAINED {
+            return Err(Misuse::Drained { localcount: state.address() });
+        }
+        strict.down(state.address())?; // X1
+    }
+    match counted.add(-1) {
         Ok(()) => Ok(None),
         Err(_) if state.guard() == DRAINED => Err(Misuse::Drained { localcount: state.address() }),
         Err(_) => Ok(Some(cells)),
@@ -75,12 +99,20 @@ pub(crate) unsafe fn release(
     // SAFETY: the caller's promise.
     let state = unsafe { lc.as_ref() }.ok_or(Misuse::Null)?;
     let localcount = state.address();
-    let Some(cells) = count_down(state)? else { return Ok(()) };
     // SAFETY: the caller's promise.
-    let (Some(cv), Some(interlock)) = (unsafe { cv.as_ref() }, unsafe { interlock.as_ref() }) else {
+    let named = unsafe { cv.as_ref() }.zip(unsafe { interlock.as_ref() });
+    if let Some(strict) = state.strict() {
+        let (cv, interlock) = named.ok_or(Misuse::Interlock { localcount, interlock: interlock.addr() })?;
+        strict.same(localcount, cv, interlock)?;
+        if interlock.is_owned() {
+            return Err(Misuse::NotOwnable { localcount, interlock: std::ptr::from_ref(interlock).addr() });
+        }
+    }
+    let Some(cells) = count_down(state)? else { return Ok(()) };
+    let Some((cv, interlock)) = named else {
         return Err(Misuse::Interlock { localcount, interlock: interlock.addr() });
     };
-    #[cfg(loom)]
+    #[cfg(any(loom, feature = "inject"))]
     if plant::planted(Bug::InterlockIgnored) {
         if cells.add_to_total(-1) == 0 {
             cv.broadcast();

@@ -50,6 +50,34 @@ pub enum Misuse {
         /// The interlock's address.
         interlock: usize,
     },
+    /// Strict: a release that nobody had acquired.
+    Underflow {
+        /// The count's address.
+        localcount: usize,
+    },
+    /// Strict: 2^32 references.
+    Overflow {
+        /// The count's address.
+        localcount: usize,
+    },
+    /// Strict: a release by who holds the interlock, and would wait for himself where a drain is under way.
+    NotOwnable {
+        /// The count's address.
+        localcount: usize,
+        /// The interlock's address.
+        interlock: usize,
+    },
+    /// Strict: not the condition or the interlock that it was used with before.
+    Other {
+        /// The count's address.
+        localcount: usize,
+        /// "condition" or "interlock".
+        what: &'static str,
+        /// Its address.
+        seen: usize,
+        /// The one's before.
+        expected: usize,
+    },
 }
 
 impl fmt::Display for Misuse {
@@ -83,6 +111,27 @@ impl fmt::Display for Misuse {
             Misuse::Interlock { localcount, interlock } => write!(
                 f,
                 "localcount {localcount:#x}: interlock {interlock:#x} is not held by the caller, expected held, and a condition"
+            ),
+            Misuse::Underflow { localcount } => {
+                write!(
+                    f,
+                    "counter underflow: localcount {localcount:#x} is released, and nobody holds it, expected an acquire before"
+                )
+            }
+            Misuse::Overflow { localcount } => {
+                write!(
+                    f,
+                    "counter overflow: localcount {localcount:#x} has 2^32 references, expected fewer: is a release missing?"
+                )
+            }
+            Misuse::NotOwnable { localcount, interlock } => write!(
+                f,
+                "mutex_ownable(interlock): localcount {localcount:#x} is released by a thread that holds the interlock {interlock:#x}, \
+                 expected one that could take it"
+            ),
+            Misuse::Other { localcount, what, seen, expected } => write!(
+                f,
+                "localcount {localcount:#x} is used with the {what} {seen:#x}, expected {expected:#x}, as before"
             ),
         }
     }

@@ -23,6 +23,7 @@ mod loom_tests;
 mod misuse;
 pub mod raw;
 mod state;
+mod strict;
 
 pub use face::{CountGuard, LocalCount};
 pub use misuse::Misuse;

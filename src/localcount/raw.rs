@@ -7,8 +7,10 @@ pub use super::state::LocalCountState;
 use super::{Misuse, drain, hold, state};
 pub use crate::kmutex::{Kcondvar, Kmutex};
 use crate::park::{GaveUp, Patience};
+pub use crate::sys::clock::Timespec;
 use crate::sys::errno::Errno;
 use hold::or_die;
+use std::ffi::c_int;
 
 macro_rules! faces {
     ($($(#[$doc:meta])* $c:literal $name:ident / $try_name:ident ($($arg:ident: $type:ty),*) $(-> $answer:ty)? = $what:path;)*) => {$(
@@ -57,23 +59,69 @@ faces! {
     "localcount_debug_refcnt" references / try_references(lc: *const LocalCountState) -> u32 = drain::references;
 }
 
-/// `localcount_acquire` for Rust: 0, or 1 once a drain has begun.
+/// `localcount_drain_timed`: 0, ETIMEDOUT or EINVAL.
+///
+/// # Safety
+/// As of `localcount_drain`; `limit` is null or readable.
+pub unsafe fn drain_timed(
+    lc: *const LocalCountState,
+    cv: *const Kcondvar,
+    interlock: *const Kmutex,
+    limit: *const Timespec,
+) -> c_int {
+    // SAFETY: passed on.
+    let drained = unsafe {
+        match Patience::of_timespec(limit) {
+            Ok(patience) => or_die("localcount_drain_timed", drain::drain(lc, cv, interlock, patience)),
+            Err(error) => return error.0,
+        }
+    };
+    drained.map_or_else(|gave_up| gave_up.errno().0, |()| 0)
+}
+
+/// `localcount_acquire` for Rust: 0, or 1 once a drain has begun. The plain case is inlined.
 ///
 /// # Safety
 /// `lc` was initialised and is readable until this returns (R1).
 #[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
+#[inline(always)]
+pub unsafe fn acquire(lc: *const LocalCountState) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { if (*lc).counted.add_plainly::<1>() { 0 } else { acquire_called(lc) } }
+}
+
+/// The same as a function.
+///
+/// # Safety
+/// As of [`acquire`].
+#[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
 #[unsafe(naked)]
-pub unsafe extern "C" fn acquire(_: *const LocalCountState) -> i32 {
+pub unsafe extern "C" fn acquire_called(_: *const LocalCountState) -> i32 {
     crate::__count_add_body!("1", "xor eax, eax", crate::localcount::entry::try_acquire_slow)
 }
 
-/// The release of the Rust face.
+/// The release of the Rust face. The plain case is inlined.
 ///
 /// # Safety
 /// `lc` is held by the caller.
 #[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
+#[inline(always)]
+pub unsafe fn release_alone(lc: *const LocalCountState) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if !(*lc).counted.add_plainly::<-1>() {
+            release_alone_called(lc);
+        }
+    }
+}
+
+/// The same as a function.
+///
+/// # Safety
+/// As of [`release_alone`].
+#[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
 #[unsafe(naked)]
-pub unsafe extern "C" fn release_alone(_: *const LocalCountState) {
+pub unsafe extern "C" fn release_alone_called(_: *const LocalCountState) {
     crate::__count_add_body!("-1", "", crate::localcount::entry::release_alone_slow)
 }
 

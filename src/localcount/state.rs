@@ -2,7 +2,9 @@
 //! The structure, which is the caller's memory and part of the C ABI; its birth and end.
 
 use super::misuse::Misuse;
+use super::strict::{self, Strict};
 use crate::percpu::count::{Cells, Counted};
+use crate::strict::{assert_sleepable, is_on};
 use crate::sys::errno::{ENOMEM, Errno};
 use crate::sys::sync::{AtomicU32, AtomicUsize, Ordering};
 use crate::thread;
@@ -18,6 +20,7 @@ pub struct LocalCountState {
     /// | `CLOSING` | the cells are being summed; releases go to the total | that drain: the total's address |
     /// | an address | draining: the total counts | drain: `DRAINED` |
     /// | `DRAINED` | nobody holds it; poison | init: 0 |
+    /// | a [`Strict`]'s address | as that one's guard says, from init to fini | |
     pub(crate) counted: Counted,
     /// `lc_refcnt`, under the interlock: 0, or the number of forks plus one where a drain waits. One that waited before a
     /// fork did not come along.
@@ -46,8 +49,19 @@ impl LocalCountState {
         std::ptr::from_ref(self).addr()
     }
 
+    /// What a strict count has besides.
+    pub(crate) fn strict(&self) -> Option<&'static Strict> {
+        // One that was finished keeps its guard, and the other may be another's by now.
+        strict::at(self.counted.guard.load(Ordering::Relaxed)).filter(|_| self.counted.cells().is_some())
+    }
+
+    /// Where it counts.
+    pub(crate) fn counted(&self) -> &Counted {
+        self.strict().map_or(&self.counted, |strict| &strict.counted)
+    }
+
     pub(crate) fn guard(&self) -> usize {
-        self.counted.guard.load(Ordering::SeqCst)
+        self.counted().guard.load(Ordering::SeqCst)
     }
 
     /// The cells of one that was not finished.
@@ -61,6 +75,7 @@ impl LocalCountState {
 /// # Safety
 /// `lc` is null or the caller's alone to write.
 pub(crate) unsafe fn init(lc: *mut LocalCountState) -> Result<Result<(), Errno>, Misuse> {
+    assert_sleepable("localcount_init");
     if lc.is_null() {
         return Err(Misuse::Null);
     }
@@ -69,12 +84,25 @@ pub(crate) unsafe fn init(lc: *mut LocalCountState) -> Result<Result<(), Errno>,
         lc.write(LocalCountState::closed());
         &*lc
     };
+    if is_on() {
+        return Ok(open_strictly(state));
+    }
     // The system's own word for "no more keys" is not one that callers of init expect.
     Ok(state.counted.open().and_then(|()| thread::prepare().map_err(|_| ENOMEM)).inspect_err(|_| {
         state.counted.guard.store(DRAINED, Ordering::Relaxed);
         // SAFETY: nobody knows of it.
         unsafe { state.counted.free() }
     }))
+}
+
+fn open_strictly(state: &LocalCountState) -> Result<(), Errno> {
+    thread::prepare().map_err(|_| ENOMEM)?;
+    let strict = Strict::open()?;
+    let cells = strict.counted.cells.load(Ordering::Relaxed);
+    state.counted.cells.store(cells, Ordering::Relaxed);
+    // Release: the rest before what leads to it.
+    state.counted.guard.store(strict.address(), Ordering::Release);
+    Ok(())
 }
 
 /// Ends a drained count.
@@ -87,13 +115,21 @@ pub(crate) unsafe fn fini(lc: *const LocalCountState) -> Result<(), Misuse> {
     let cells = state.cells()?;
     let holds = match state.guard() {
         DRAINED => None,
-        0 => Some(state.counted.sum()),
+        0 => Some(state.counted().sum()),
         _ => Some(cells.total()), // the cells are closed: what they hold means nothing (N4)
     };
     if let Some(holds) = holds {
         return Err(Misuse::NotDrained { localcount: state.address(), holds });
     }
     // SAFETY: drained, so nobody holds it, and the guard sends everybody away from the cells.
-    unsafe { state.counted.free() };
+    unsafe {
+        match state.strict() {
+            Some(strict) => {
+                state.counted.cells.store(0, Ordering::Relaxed);
+                strict.free();
+            }
+            None => state.counted.free(),
+        }
+    }
     Ok(())
 }

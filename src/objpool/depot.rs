@@ -8,7 +8,7 @@
 use super::layout::Layout;
 use crate::percpu::magazine::Magazines;
 use crate::sys::errno::Errno;
-#[cfg(loom)]
+#[cfg(any(loom, feature = "inject"))]
 use crate::sys::plant::{self, Bug};
 use crate::sys::sync::{AtomicU32, AtomicU64, Ordering};
 
@@ -52,9 +52,11 @@ impl Depots {
         }
         let mut seen = head.load(Ordering::Relaxed);
         loop {
-            #[cfg(loom)]
+            #[cfg(any(loom, feature = "inject"))]
             if plant::planted(Bug::LinkLate) {
                 if head.compare_exchange(seen, tagged(seen, first as u64 + 1), PUSHING, Ordering::Relaxed).is_ok() {
+                    #[cfg(feature = "inject")]
+                    crate::sys::inject::pause();
                     return self.link(last).store((seen & NUMBER) as u32, Ordering::Relaxed);
                 }
                 seen = head.load(Ordering::Relaxed);
@@ -87,10 +89,12 @@ impl Depots {
             if n == 0 && seen & NUMBER == 0 {
                 return 0;
             }
-            #[cfg(loom)]
+            #[cfg(any(loom, feature = "inject"))]
             if plant::planted(Bug::HeadReadLate) {
                 seen = head.load(Ordering::Acquire);
             }
+            #[cfg(feature = "inject")]
+            crate::sys::inject::pause();
             match head.compare_exchange_weak(seen, tagged(seen, next & NUMBER), Ordering::Acquire, Ordering::Acquire) {
                 Ok(_) => return n,
                 Err(now) => seen = now,
@@ -105,7 +109,7 @@ pub(crate) fn is_empty(head: &AtomicU64) -> bool {
 }
 
 fn tagged(seen: u64, number: u64) -> u64 {
-    #[cfg(loom)]
+    #[cfg(any(loom, feature = "inject"))]
     if plant::planted(Bug::NoTag) {
         return number;
     }

@@ -10,6 +10,10 @@ pub use crate::sys::STRIPE_SHIFT;
 use std::ffi::{c_int, c_void};
 use std::mem::offset_of;
 
+/// Bytes of a pool: on every CPU that uses it, and for every object.
+pub const MAGAZINE_BYTES: usize = crate::percpu::magazine::BYTES;
+pub const LINK_BYTES: usize = size_of::<crate::sys::sync::AtomicU32>();
+
 const LAYOUT: usize = offset_of!(Pool, layout);
 pub const HEAD_POOL: usize = offset_of!(HeadState, pool);
 pub const POOL_MAGAZINES: usize = offset_of!(Pool, magazines_at);

@@ -83,6 +83,13 @@ pub(super) fn room<T>(n: usize) -> Result<Vec<T>, Errno> {
 }
 
 impl Layout {
+    /// Whether an address is an object's, where there is one area; else false. Inlined into Rust callers: what the push fast path does.
+    #[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
+    #[inline(always)]
+    pub(crate) fn is_plainly_object(&self, at: usize) -> bool {
+        (at.wrapping_sub(self.base) as u64).wrapping_mul(self.inverse).rotate_right(self.twos) < self.flat
+    }
+
     /// Lays out and maps `objects` objects of `size` bytes.
     pub(crate) fn new(objects: usize, size: usize) -> Result<Layout, Errno> {
         let facts = runtime::get();

@@ -52,6 +52,7 @@ impl HeadState {
     ///
     /// # Safety
     /// The pool is not freed while the result is used.
+    #[inline]
     pub(crate) unsafe fn pool<'a>(&self) -> Option<&'a Pool> {
         // SAFETY: null, or made by `init`.
         unsafe { self.pool.as_ref() }
@@ -73,6 +74,7 @@ pub(crate) unsafe fn init(
     each: Option<InitObject>,
     release: Option<Release>,
 ) -> Result<(), NotMade> {
+    crate::strict::assert_sleepable("objpool_init");
     // SAFETY: the caller's promise.
     if head.is_null() {
         return Err(NotMade::Refused(EINVAL));
@@ -173,6 +175,7 @@ unsafe fn end(pool: Box<Pool>) {
 /// # Safety
 /// `head` is null, or was given to `init`; nobody uses the pool or its objects any more.
 pub(crate) unsafe fn free(head: *mut HeadState) {
+    crate::strict::assert_sleepable("objpool_free");
     // SAFETY: the caller's promise.
     let Some(state) = (unsafe { head.as_mut() }) else { return };
     if state.pool.is_null() {
@@ -193,6 +196,7 @@ pub(crate) unsafe fn free(head: *mut HeadState) {
 /// # Safety
 /// `head` is null, or was given to `init`; nobody pops or pushes any more.
 pub(crate) unsafe fn fini(head: *mut HeadState) {
+    crate::strict::assert_sleepable("objpool_fini");
     // SAFETY: the caller's promise.
     let Some(state) = (unsafe { head.as_mut() }) else { return };
     // SAFETY: the caller's promise.

@@ -12,6 +12,7 @@
 //!
 //! Source of the interface: Linux's `<linux/objpool.h>`. Its ring is only right with interrupts off.
 
+mod bytes;
 mod depot;
 pub mod entry;
 mod face;
@@ -27,6 +28,7 @@ pub mod raw;
 mod state;
 mod strict;
 
+pub use bytes::{Bytes, Piece};
 pub use face::{ObjPool, Pooled};
 pub use misuse::Misuse;
 pub use raw::Statistics;

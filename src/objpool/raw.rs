@@ -11,6 +11,8 @@ use super::{Misuse, life, pop, push};
 use crate::diag::fatal;
 use crate::percpu::runtime;
 use crate::sys::errno::Errno;
+#[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
+use crate::sys::inline;
 use crate::sys::sync::Ordering;
 use std::ffi::{c_int, c_uint, c_void};
 
@@ -38,6 +40,7 @@ pub unsafe fn init(
 
 /// # Safety
 /// `head` is null, or was given to [`init`], and its pool is not freed while the result is used.
+#[inline]
 unsafe fn pool_of<'a>(head: *const HeadState) -> Option<&'a Pool> {
     // SAFETY: the caller's promise.
     unsafe { head.as_ref()?.pool() }
@@ -186,23 +189,57 @@ pub unsafe fn statistics(head: *const HeadState, cpu: c_int, out: *mut Statistic
     0
 }
 
-/// `objpool_pop` for Rust.
+/// `objpool_pop` for Rust. The plain case is inlined.
 ///
 /// # Safety
 /// `head` was given to [`init`].
 #[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
+#[inline]
+pub unsafe fn pop(head: *mut HeadState) -> *mut c_void {
+    // SAFETY: the caller's promise; the pool has a magazine in every stripe below its limit.
+    let object =
+        unsafe { pool_of(head) }.map_or(0, |pool| unsafe { inline::take(pool.magazines_at, &raw const pool.limit) });
+    match object {
+        // SAFETY: passed on.
+        0 => unsafe { pop_called(head) },
+        object => std::ptr::with_exposed_provenance_mut(object),
+    }
+}
+
+/// The same as a function.
+///
+/// # Safety
+/// As of [`pop`].
+#[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
 #[unsafe(naked)]
-pub unsafe extern "C" fn pop(_: *mut HeadState) -> *mut c_void {
+pub unsafe extern "C" fn pop_called(_: *mut HeadState) -> *mut c_void {
     crate::__objpool_pop_body!(crate::objpool::entry::pop_slow)
 }
 
-/// `objpool_push` for Rust.
+/// `objpool_push` for Rust. The plain case is inlined.
 ///
 /// # Safety
 /// `head` was given to [`init`]; an object of it was popped and is not used any more.
 #[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
+#[inline]
+pub unsafe fn push(object: *mut c_void, head: *mut HeadState) -> c_int {
+    // SAFETY: the caller's promise.
+    let given = unsafe { pool_of(head) }.is_some_and(|pool| {
+        pool.layout.is_plainly_object(object.expose_provenance())
+            // SAFETY: the pool has a magazine of that capacity in every stripe below its limit.
+            && unsafe { inline::give(object.addr(), pool.magazines_at, &raw const pool.limit, pool.capacity) }
+    });
+    // SAFETY: passed on.
+    if given { 0 } else { unsafe { push_called(object, head) } }
+}
+
+/// The same as a function.
+///
+/// # Safety
+/// As of [`push`].
+#[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
 #[unsafe(naked)]
-pub unsafe extern "C" fn push(_: *mut c_void, _: *mut HeadState) -> c_int {
+pub unsafe extern "C" fn push_called(_: *mut c_void, _: *mut HeadState) -> c_int {
     crate::__objpool_push_body!(crate::objpool::entry::push_slow)
 }
 

@@ -15,7 +15,7 @@ use super::runtime;
 use crate::park::Futex;
 use crate::sys::backend::Backend;
 use crate::sys::errno::Errno;
-#[cfg(loom)]
+#[cfg(any(loom, feature = "inject"))]
 use crate::sys::plant::{self, Bug};
 use crate::sys::section::Add;
 use crate::sys::sync::{AtomicUsize, Ordering};
@@ -28,6 +28,17 @@ pub struct Counted {
     pub(crate) guard: AtomicUsize,
     /// The cells; 0 where there are none.
     pub(crate) cells: AtomicUsize,
+}
+
+impl Counted {
+    /// Adds N where the plain case is given; false: nothing was done. Inlined into Rust callers.
+    #[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
+    #[inline(always)]
+    pub(crate) fn add_plainly<const N: i32>(&self) -> bool {
+        let cells = self.cells.load(Ordering::Relaxed);
+        // SAFETY: the guard lives in `self`; while it is 0 the cells are there (N1), and else nothing is added.
+        unsafe { crate::sys::inline::add::<N>(self.guard.as_ptr(), cells) }
+    }
 }
 
 /// The guard is set: the cells do not count any more.
@@ -85,6 +96,8 @@ impl Counted {
     /// The object must stay readable until this returns (R1); of an addition that ends a hold it is not touched after the
     /// hold has ended.
     pub(crate) fn add(&self, n: i64) -> Result<(), Guarded> {
+        #[cfg(feature = "inject")]
+        crate::sys::inject::at_slow_path();
         let Some(cells) = self.cells() else { return Err(Guarded) };
         if runtime::get().backend() == Backend::Rseq {
             for _ in 0..RETRIES {
@@ -120,8 +133,10 @@ impl Counted {
         if self.guard.load(Ordering::SeqCst) != 0 {
             return Err(Guarded);
         }
+        #[cfg(feature = "inject")]
+        crate::sys::inject::pause();
         let before = storage::cell(cells.0, stripe).fetch_add(n as u64, ADDING).cast_signed();
-        #[cfg(loom)]
+        #[cfg(any(loom, feature = "inject"))]
         if plant::planted(Bug::LateAdditionCounts) {
             return Ok(());
         }
@@ -145,7 +160,7 @@ impl Counted {
                 if frozen(stripe) {
                     return cell.load(Ordering::SeqCst).cast_signed();
                 }
-                #[cfg(loom)]
+                #[cfg(any(loom, feature = "inject"))]
                 if plant::planted(Bug::CellsNotClosed) {
                     return cell.load(Ordering::SeqCst).cast_signed();
                 }
@@ -194,7 +209,7 @@ impl Cells {
     pub(crate) fn leave_total(self) {
         let moved = self.moved();
         let left = self.add_to_total(-1);
-        #[cfg(loom)]
+        #[cfg(any(loom, feature = "inject"))]
         if plant::planted(Bug::SilentLeave) {
             return;
         }

@@ -12,7 +12,7 @@
 use super::runtime;
 use crate::sys::backend::Backend;
 use crate::sys::errno::Errno;
-#[cfg(loom)]
+#[cfg(any(loom, feature = "inject"))]
 use crate::sys::plant::{Bug, planted};
 use crate::sys::sync::{AtomicU64, Ordering};
 
@@ -27,7 +27,7 @@ const LOW: u64 = 0xffff_ffff;
 const VERSION: u64 = 1 << 32;
 
 /// Bytes of a magazine with what belongs to its CPU.
-const BYTES: usize = 1024;
+pub const BYTES: usize = 1024;
 /// The CPU's depot, on a line of its own: others come there.
 const DEPOT: usize = 896;
 /// The CPU's counters, on another.
@@ -135,7 +135,7 @@ impl Magazines {
     /// ```
     pub(crate) fn recall(self, cpu: usize, restart: impl Fn()) -> Recalled {
         let (guard, count) = (self.guard(cpu), self.count(cpu));
-        #[cfg(loom)]
+        #[cfg(any(loom, feature = "inject"))]
         if planted(Bug::NoHelp) && self.is_recalled(cpu) {
             return Recalled::Nothing;
         }
@@ -148,7 +148,7 @@ impl Magazines {
                         return Recalled::Nothing;
                     }
                     let next = version | CLOSING;
-                    #[cfg(loom)]
+                    #[cfg(any(loom, feature = "inject"))]
                     let next = if planted(Bug::NotClosed) { version | FROZEN } else { next };
                     let _ = guard.compare_exchange(seen, next, Ordering::SeqCst, Ordering::Relaxed);
                 }
@@ -159,11 +159,11 @@ impl Magazines {
                 _ => {
                     let now = count.load(Ordering::SeqCst);
                     let over = now & !LOW != version;
-                    #[cfg(loom)]
+                    #[cfg(any(loom, feature = "inject"))]
                     if now & LOW == 0 && self.ends_wrongly(cpu, seen, now) {
                         return Recalled::Nothing;
                     }
-                    #[cfg(loom)]
+                    #[cfg(any(loom, feature = "inject"))]
                     let over = over && !planted(Bug::GuardUnversioned) && !planted(Bug::CountUnversioned);
                     if over {
                         let next = version.wrapping_add(VERSION) | OPEN;
@@ -178,6 +178,8 @@ impl Magazines {
                     // May be anything where the recall is over meanwhile; then the exchange fails (M3).
                     let at = ENTRIES + 8 * ((now & LOW) as usize - 1).min(LARGEST - 1);
                     let object = storage::word(self.0, cpu, at).load(Ordering::SeqCst);
+                    #[cfg(feature = "inject")]
+                    crate::sys::inject::pause();
                     if count.compare_exchange(now, now - 1, Ordering::SeqCst, Ordering::Relaxed).is_ok() {
                         return Recalled::Object(object as usize);
                     }
@@ -187,7 +189,7 @@ impl Magazines {
     }
 }
 
-#[cfg(loom)]
+#[cfg(any(loom, feature = "inject"))]
 impl Magazines {
     /// Of an empty frozen magazine, what the planted bugs make of it; false: none of them is planted.
     fn ends_wrongly(self, cpu: usize, seen: u64, now: u64) -> bool {
@@ -213,7 +215,7 @@ impl Magazines {
     }
 
     /// Models have no sections: what they do, and what they find, is in the words themselves.
-    #[cfg(test)]
+    #[cfg(all(test, loom))]
     pub(crate) fn word(self, cpu: usize, offset: usize) -> &'static AtomicU64 {
         storage::word(self.0, cpu, offset)
     }

@@ -66,11 +66,20 @@ impl Piece {
         Piece { base, order: SMALLEST }
     }
 
+    /// A piece, from its base and what it was allocated for.
+    ///
+    /// # Safety
+    /// `base` is that of a piece that [`alloc`] answered for so many bytes.
+    pub(crate) unsafe fn of_bytes(base: usize, bytes: usize) -> Piece {
+        Piece { base, order: bytes.max(8).next_power_of_two().ilog2() }
+    }
+
     fn words(self) -> usize {
         1 << (self.order - SMALLEST)
     }
 
-    fn word(self, stripe: usize, i: usize) -> &'static AtomicU64 {
+    /// One of its words in `stripe`.
+    pub(crate) fn word(self, stripe: usize, i: usize) -> &'static AtomicU64 {
         let place: *mut u64 = std::ptr::with_exposed_provenance_mut(self.at(stripe) + i * 8);
         // SAFETY: G1: aligned, mapped for ever; all access to per-CPU memory is by atomics or single-word sections.
         unsafe { AtomicU64::from_ptr(place) }

@@ -11,7 +11,7 @@
 use super::runtime::{self, Runtime};
 use crate::sys::atomic;
 use crate::sys::backend::Backend;
-#[cfg(loom)]
+#[cfg(any(loom, feature = "inject"))]
 use crate::sys::plant::{self, Bug};
 use crate::sys::section::Claim;
 use crate::sys::sync::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -36,6 +36,29 @@ pub(crate) struct Slot {
 pub(crate) const SLOT_SHIFT: u32 = 4;
 const _: () = assert!(size_of::<Slot>() == 1 << SLOT_SHIFT || cfg!(loom));
 
+/// What is remembered of a hold beside its slot, where the block has room for it: written by the holder, after the claim, and
+/// taken back before the slot is cleared.
+#[repr(C)]
+pub(crate) struct Note {
+    /// Whose hold the slot is: the family's own number, never 0; 0: nobody's, or not written yet.
+    pub(crate) of: AtomicUsize,
+    /// Where it was acquired: an address of code, 0 where that is not known.
+    pub(crate) at: AtomicUsize,
+    /// When: nanoseconds of CLOCK_MONOTONIC.
+    pub(crate) since: AtomicU64,
+    /// The family's: what else it wants to know.
+    pub(crate) extra: AtomicU64,
+}
+
+/// log2 of a note's size.
+#[cfg(not(loom))]
+const NOTE_SHIFT: u32 = 5;
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<Note>() == 1 << NOTE_SHIFT);
+
+/// Most slots that a block with notes can have: notes are the larger.
+pub(crate) const NOTED_MAX: usize = 1024;
+
 /// Why a slot could not be had in a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
@@ -57,19 +80,37 @@ pub(crate) struct Claimed {
 pub(crate) struct Block {
     pub(crate) memory: storage::Memory,
     pub(crate) slots: usize,
+    notes: Option<storage::Notes>,
 }
 
 impl Block {
-    pub(crate) fn new(slots: usize) -> Result<Block, crate::sys::errno::Errno> {
+    /// `noted`: with room for a [`Note`] beside each slot.
+    pub(crate) fn new(slots: usize, noted: bool) -> Result<Block, crate::sys::errno::Errno> {
         debug_assert!(slots.is_power_of_two());
-        Ok(Block { memory: storage::alloc(slots)?, slots })
+        let memory = storage::alloc(slots)?;
+        if !noted {
+            return Ok(Block { memory, slots, notes: None });
+        }
+        match storage::alloc_notes(slots) {
+            Ok(notes) => Ok(Block { memory, slots, notes: Some(notes) }),
+            Err(e) => {
+                // SAFETY: nobody knows of it.
+                unsafe { storage::free(memory) };
+                Err(e)
+            }
+        }
     }
 
     /// # Safety
     /// Every slot is null or a mark, and nobody claims here any more.
     pub(crate) unsafe fn free(self) {
         // SAFETY: passed on.
-        unsafe { storage::free(self.memory) }
+        unsafe {
+            storage::free(self.memory);
+            if let Some(notes) = self.notes {
+                storage::free(notes);
+            }
+        }
     }
 
     pub(crate) fn slot(&self, stripe: usize, i: usize) -> &'static Slot {
@@ -80,6 +121,11 @@ impl Block {
     pub(crate) fn into_slots(self) -> impl Iterator<Item = (usize, &'static Slot)> {
         let stripes = runtime::get().stripes();
         (0..stripes).flat_map(move |s| (0..self.slots).map(move |i| (s, self.slot(s, i))))
+    }
+
+    /// The note beside the slot at `address`; `None`: there are none, or no slot of this block lies there.
+    pub(crate) fn note(&self, address: usize) -> Option<&'static Note> {
+        storage::note(self, address)
     }
 
     /// Claims a slot of the caller's CPU for `target`, beginning at `home`. With a guard: never once the guard was set and
@@ -121,8 +167,18 @@ impl Block {
         home: usize,
         undone: impl Fn(),
     ) -> Result<Claimed, Refused> {
-        #[cfg(loom)]
-        let guard = guard.filter(|_| !plant::planted(Bug::NoSecondLook));
+        #[cfg(any(loom, feature = "inject"))]
+        let guard = match guard {
+            Some(g) if plant::planted(Bug::NoSecondLook) => {
+                if g.load(Ordering::SeqCst) != 0 {
+                    return Err(Refused::Guarded);
+                }
+                None
+            }
+            guard => guard,
+        };
+        #[cfg(feature = "inject")]
+        crate::sys::inject::pause();
         let by_exchange = facts.backend() == Backend::Atomic;
         let stripe = if by_exchange {
             (holder as usize / 2) % facts.stripes() // any will do; a thread's own number spreads them (L3, T3)
@@ -138,7 +194,7 @@ impl Block {
             // (and membarrier) before its scan. Claim first: the scan finds it. Flag first: it is seen here.
             if guard.is_some_and(|g| g.load(Ordering::SeqCst) != 0) {
                 atomic::clear(&slot.target);
-                #[cfg(loom)]
+                #[cfg(any(loom, feature = "inject"))]
                 if plant::planted(Bug::SilentUndo) {
                     return Err(Refused::Guarded);
                 }
@@ -159,18 +215,36 @@ pub(crate) fn is_hold(word: usize) -> bool {
 
 #[cfg(not(loom))]
 mod storage {
-    use super::{Block, Claim, SLOT_SHIFT, Slot};
+    use super::{Block, Claim, NOTE_SHIFT, Note, SLOT_SHIFT, Slot};
     use crate::percpu::region::{self, Piece};
+    use crate::percpu::runtime;
     use crate::sys::errno::Errno;
-    use crate::sys::section;
     use crate::sys::sync::AtomicU8;
+    use crate::sys::{STRIPE_SHIFT, section};
 
     pub(crate) type Memory = Piece;
+    pub(super) type Notes = Piece;
 
     static OPEN: AtomicU8 = AtomicU8::new(0);
 
     pub(super) fn alloc(slots: usize) -> Result<Memory, Errno> {
         region::alloc(slots << SLOT_SHIFT)
+    }
+
+    pub(super) fn alloc_notes(slots: usize) -> Result<Notes, Errno> {
+        region::alloc(slots << NOTE_SHIFT)
+    }
+
+    pub(super) fn note(block: &Block, address: usize) -> Option<&'static Note> {
+        let offset = address.wrapping_sub(block.memory.base);
+        let (stripe, within) = (offset >> STRIPE_SHIFT, offset & ((1 << STRIPE_SHIFT) - 1));
+        let (i, rest) = (within >> SLOT_SHIFT, within & ((1 << SLOT_SHIFT) - 1));
+        if stripe >= runtime::get().stripes() || i >= block.slots || rest != 0 {
+            return None;
+        }
+        let place = block.notes?.at(stripe) + (i << NOTE_SHIFT);
+        // SAFETY: an address inside a piece (G1): mapped for ever, aligned, all its fields atomics.
+        Some(unsafe { &*std::ptr::with_exposed_provenance(place) })
     }
 
     /// # Safety
@@ -206,12 +280,22 @@ mod storage {
 /// loom's atomics are no plain memory: a block is a list of slots.
 #[cfg(loom)]
 mod storage {
-    use super::{Block, Claim, Slot};
+    use super::{Block, Claim, Note, Slot};
     use crate::percpu::runtime;
     use crate::sys::errno::Errno;
     use crate::sys::sync::{AtomicU8, AtomicU64, AtomicUsize};
 
     pub(crate) type Memory = &'static [Vec<Slot>];
+    pub(super) type Notes = Memory;
+
+    /// Models have no strict classes.
+    pub(super) fn alloc_notes(_: usize) -> Result<Notes, Errno> {
+        unreachable!("no notes under loom")
+    }
+
+    pub(super) fn note(_: &Block, _: usize) -> Option<&'static Note> {
+        None
+    }
 
     pub(super) fn alloc(slots: usize) -> Result<Memory, Errno> {
         let stripe = || (0..slots).map(|_| Slot { target: AtomicUsize::new(0), holder: AtomicU64::new(0) }).collect();

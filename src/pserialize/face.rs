@@ -43,9 +43,18 @@ pub struct ReadSection {
 
 impl ReadSection {
     /// Opens a section. In signal handlers too; never sleeps.
+    #[inline]
     pub fn enter() -> ReadSection {
         raw::enter();
         ReadSection { _thread: PhantomData }
+    }
+
+    /// How deep sections of one thread nest; one more ends the program.
+    pub const DEEPEST: usize = raw::DEEPEST;
+
+    /// How many sections the calling thread has open.
+    pub fn depth_here() -> usize {
+        raw::depth()
     }
 
     /// Whether the calling thread is inside a section; for assertions.
@@ -57,6 +66,7 @@ impl ReadSection {
 
 impl Drop for ReadSection {
     #[doc(alias = "pserialize_read_exit")]
+    #[inline]
     fn drop(&mut self) {
         raw::exit(0);
     }

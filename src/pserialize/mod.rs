@@ -21,7 +21,7 @@ pub mod entry;
 mod face;
 #[cfg(all(test, loom))]
 mod loom_tests;
-mod perform;
+pub(crate) mod perform;
 pub mod raw;
 mod read;
 

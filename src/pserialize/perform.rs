@@ -22,7 +22,7 @@
 use super::read::{self, PERIOD};
 use crate::diag::report;
 use crate::park::{Futex, GaveUp, Patience};
-#[cfg(loom)]
+#[cfg(any(loom, feature = "inject"))]
 use crate::sys::plant::{self, Bug};
 use crate::sys::sync::{AtomicU32, AtomicU64, Ordering, fence};
 use crate::sys::tls;
@@ -88,7 +88,7 @@ pub(super) fn ready() {
 /// A section that showed `word` has ended while somebody waits. Only the waiter's own readers wake it; others would at every
 /// section's end.
 pub(super) fn wake(word: u64) {
-    #[cfg(loom)]
+    #[cfg(any(loom, feature = "inject"))]
     if plant::planted(Bug::SilentExit) {
         return;
     }
@@ -113,7 +113,7 @@ pub(crate) fn perform(patience: Patience) -> Result<Result<(), GaveUp>, Inside> 
     // R22: the caller's unpublishing before the look at what has started.
     fence(Ordering::SeqCst);
     let need = PERIODS.started.load(Ordering::SeqCst) + 1;
-    #[cfg(loom)]
+    #[cfg(any(loom, feature = "inject"))]
     let need = match PERIODS.completed.load(Ordering::SeqCst) + 1 {
         next if plant::planted(Bug::JoinsUnderWay) => need.min(next),
         _ => need,
@@ -129,12 +129,12 @@ pub(crate) fn perform(patience: Patience) -> Result<Result<(), GaveUp>, Inside> 
                 true => Ok(()),
                 false => lead(patience, &mut watchdog),
             };
-            #[cfg(loom)]
+            #[cfg(any(loom, feature = "inject"))]
             if led.is_err() && plant::planted(Bug::GivingUpCompletes) {
                 PERIODS.completed.store(PERIODS.started.load(Ordering::SeqCst), Ordering::SeqCst);
             }
             PERIODS.leader.store(0, Ordering::SeqCst);
-            #[cfg(loom)]
+            #[cfg(any(loom, feature = "inject"))]
             if led.is_err() && plant::planted(Bug::SilentHandover) {
                 return Ok(led);
             }
@@ -152,12 +152,12 @@ pub(crate) fn perform(patience: Patience) -> Result<Result<(), GaveUp>, Inside> 
 
 /// One grace period, by the one thread that leads.
 fn lead(patience: Patience, watchdog: &mut Watchdog) -> Result<(), GaveUp> {
-    #[cfg(loom)]
+    #[cfg(any(loom, feature = "inject"))]
     let early = plant::planted(Bug::StartedLate).then(advance);
     let mine = PERIODS.started.fetch_add(1, Ordering::SeqCst) + 1;
-    #[cfg(loom)]
+    #[cfg(any(loom, feature = "inject"))]
     let new = early.unwrap_or_else(advance);
-    #[cfg(not(loom))]
+    #[cfg(not(any(loom, feature = "inject")))]
     let new = advance();
     // Z2. Fence E: unpublishing and the sequence, this membarrier, then the look; the partner is a reader, whose store of its word
     // is visible here, or whose loads come later and find what they may.
@@ -167,6 +167,21 @@ fn lead(patience: Patience, watchdog: &mut Watchdog) -> Result<(), GaveUp> {
     }
     PERIODS.completed.store(mine, Ordering::SeqCst);
     Ok(())
+}
+
+/// Begins a grace period for somebody who will not wait: it is over as soon as [`is_over`] says so of what this
+/// answers. One membarrier; never sleeps.
+pub(crate) fn begin() -> u64 {
+    // R22: the caller's unpublishing before the sequence.
+    fence(Ordering::SeqCst);
+    let new = advance();
+    xcall::restart_sections(); // fence E, as in `lead`
+    new
+}
+
+/// Whether every read section has ended that was open when [`begin`] was called.
+pub(crate) fn is_over(new: u64) -> bool {
+    !older(new)
 }
 
 /// Moves the sequence; answers what it became.
@@ -187,7 +202,7 @@ fn wait(new: u64, patience: Patience, watchdog: &mut Watchdog) -> Result<(), Gav
             break Ok(());
         }
         if let Some(seconds) = watchdog.due() {
-            tell(new, seconds);
+            tell("pserialize_perform", new, seconds);
         }
         if let Err(gave_up) = patience.wait(&PERIODS.moved, seen, watchdog.next()) {
             break Err(gave_up);
@@ -200,9 +215,10 @@ fn wait(new: u64, patience: Patience, watchdog: &mut Watchdog) -> Result<(), Gav
 /// Readers that a report names.
 const SHOWN: usize = 16;
 
+/// Tells which readers `who` has waited for.
 #[cold]
-fn tell(new: u64, seconds: u64) {
-    report(format_args!("pserialize_perform has waited {seconds} s for read sections of:"));
+pub(crate) fn tell(who: &str, new: u64, seconds: u64) {
+    report(format_args!("{who} has waited {seconds} s for read sections of:"));
     let mut readers = thread::records()
         .filter(|record| is_older(record.reading.load(Ordering::SeqCst), new))
         .map(thread::Record::who);

@@ -103,17 +103,41 @@ pub fn is_inside() -> bool {
     read::is_inside()
 }
 
-/// `pserialize_read_enter` for Rust.
+/// How deep sections of one thread nest.
+pub const DEEPEST: usize = read::DEPTH as usize;
+
+/// How many sections the calling thread has open.
+pub fn depth() -> usize {
+    read::depth()
+}
+
+/// `pserialize_read_enter` for Rust. The plain case is inlined.
+#[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
+#[inline(always)]
+pub fn enter() -> std::ffi::c_int {
+    if read::enter_plainly() { 0 } else { enter_called() }
+}
+
+/// The same as a function.
 #[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
 #[unsafe(naked)]
-pub extern "C" fn enter() -> std::ffi::c_int {
+pub extern "C" fn enter_called() -> std::ffi::c_int {
     crate::__read_enter_body!(crate::pserialize::entry::enter_slow)
 }
 
-/// `pserialize_read_exit` for Rust.
+/// `pserialize_read_exit` for Rust. The plain case is inlined.
+#[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
+#[inline(always)]
+pub fn exit(s: std::ffi::c_int) {
+    if !read::exit_plainly() {
+        exit_called(s);
+    }
+}
+
+/// The same as a function.
 #[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
 #[unsafe(naked)]
-pub extern "C" fn exit(_: std::ffi::c_int) {
+pub extern "C" fn exit_called(_: std::ffi::c_int) {
     crate::__read_exit_body!(crate::pserialize::entry::exit_slow, crate::pserialize::entry::exit_wake)
 }
 

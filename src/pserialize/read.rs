@@ -5,10 +5,15 @@
 use super::perform;
 use crate::percpu::runtime;
 use crate::sys::backend::Backend;
-#[cfg(loom)]
+#[cfg(any(loom, feature = "inject"))]
 use crate::sys::plant::{self, Bug};
 use crate::sys::sync::{Ordering, fence};
 use crate::sys::{errno, tls};
+#[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
+use crate::sys::{
+    inline,
+    sync::{AtomicU64, compiler_fence},
+};
 use crate::thread;
 
 /// How deep sections nest: the low bits of a word.
@@ -43,13 +48,15 @@ const ENDING: Ordering = if cfg!(psref_planted) { Ordering::Relaxed } else { Ord
 /// Enters.
 pub(crate) fn enter() -> Result<(), Misuse> {
     let _errno = errno::Preserve::new();
+    #[cfg(feature = "inject")]
+    crate::sys::inject::at_slow_path();
     let record = thread::record();
     // Relaxed: this thread's own word, and a handler leaves it as it was.
     let word = record.reading.load(Ordering::Relaxed);
     if word & DEPTH == DEPTH {
         return Err(Misuse::TooDeep);
     }
-    #[cfg(loom)]
+    #[cfg(any(loom, feature = "inject"))]
     if word != 0 && plant::planted(Bug::NestedRenews) {
         record.reading.store(tls::grace().load(Ordering::Acquire) + (word & DEPTH), Ordering::Relaxed);
         return Ok(());
@@ -89,7 +96,57 @@ pub(crate) fn exit() -> Result<(), Misuse> {
     Ok(())
 }
 
+/// How many sections the calling thread has open.
+pub(crate) fn depth() -> usize {
+    // Relaxed: the thread's own word.
+    thread::reading_if_any().map_or(0, |word| (word.load(Ordering::Relaxed) & DEPTH) as usize)
+}
+
 /// Whether the calling thread is inside.
 pub(crate) fn is_inside() -> bool {
-    thread::reading_if_any().is_some_and(|word| word.load(Ordering::Relaxed) != 0)
+    thread::is_reading()
+}
+
+/// The outermost section of a thread that has been here before; false: nothing was done. What `sys/reader_entry_x86_64.rs` does, inlined
+/// into Rust callers.
+#[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
+#[inline(always)]
+pub(crate) fn enter_plainly() -> bool {
+    let Some(word) = own_word() else { return false };
+    if word.load(Ordering::Relaxed) != 0 {
+        return false;
+    }
+    let now = inline::grace();
+    inline::pause_before_entry();
+    word.store(now, Ordering::Relaxed);
+    // What the section loads comes after, for the compiler; for the processor the performer's membarrier sees to it.
+    compiler_fence(Ordering::SeqCst);
+    true
+}
+
+/// The end of such a section; false: nothing was done.
+#[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
+#[inline(always)]
+pub(crate) fn exit_plainly() -> bool {
+    let Some(word) = own_word() else { return false };
+    let was = word.load(Ordering::Relaxed);
+    if was & DEPTH != 1 {
+        return false;
+    }
+    // Release: what the section did comes before.
+    word.store(0, Ordering::Release);
+    // The performer's membarrier stands between its raising of `waited` and its look at the words.
+    compiler_fence(Ordering::SeqCst);
+    inline::pause_after_exit();
+    if inline::waited() != 0 {
+        perform::wake(was);
+    }
+    true
+}
+
+#[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
+#[inline(always)]
+fn own_word<'a>() -> Option<&'a AtomicU64> {
+    // SAFETY: null, or the word of this thread's record, which is type-stable.
+    unsafe { std::ptr::with_exposed_provenance::<AtomicU64>(inline::thread_reading()).as_ref() }
 }

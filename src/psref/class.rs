@@ -4,21 +4,32 @@
 use super::fork;
 use super::hold::class_of;
 use super::misuse::{ClassName, Misuse};
-use super::state::{CLASSES, CLOSING, ClassState, DEAD, LIVE, TargetState};
+use super::state::{CLASSES, CLOSING, ClassState, DEAD, LIVE, RULES, TargetState};
+use super::strict::{ON_LEAK, target_born, tell_targets};
+use super::watch;
 use crate::percpu::runtime;
 use crate::percpu::slots;
 use crate::sys::backend::Backend;
 use crate::sys::errno::{ENOMEM, Errno};
 use crate::sys::sync::{Ordering, fence};
-use crate::{thread, xcall};
+use crate::{strict, thread, xcall};
 
-/// Makes a class. The name is copied, what is longer than diagnostics show cut off.
-pub(crate) fn create(name: &[u8]) -> Result<&'static ClassState, Errno> {
+/// Makes a class. The name is copied, what is longer than diagnostics show cut off. `strictly`: what a class that is made while
+/// strict mode is on demands.
+pub(crate) fn create(name: &[u8], strictly: u32) -> Result<&'static ClassState, Errno> {
+    strict::assert_sleepable("psref_class_create");
     let facts = runtime::try_get()?;
     // The system's own word for "no more keys" is not one that callers of create expect.
     thread::on_fork(&fork::IN_CHILD);
     thread::prepare().map_err(|_| ENOMEM)?;
     let class = CLASSES.take()?;
+    let strictly = if strict::is_on() { strictly } else { 0 };
+    class.strict.store(strictly, Ordering::Relaxed);
+    class.targets.store(0, Ordering::Relaxed);
+    class.retired.store(0, Ordering::Relaxed);
+    if strictly == RULES {
+        thread::on_leak(&ON_LEAK);
+    }
     if let Err(e) = class.grow() {
         // SAFETY: taken above, nobody knows of it.
         unsafe { CLASSES.give(class) };
@@ -39,7 +50,8 @@ impl ClassState {
         if let Some(home) = self.blocks().last() {
             self.slots.store(home.memory.base, Ordering::Relaxed);
         }
-        let limit = if facts.backend() == Backend::Rseq { facts.cpus() } else { 0 };
+        let fast = facts.backend() == Backend::Rseq && self.strict() == 0;
+        let limit = if fast { facts.cpus() } else { 0 };
         // Release: the block before the limit that lets sections into it.
         self.limit.store(u32::try_from(limit).unwrap_or(u32::MAX), Ordering::Release);
     }
@@ -50,6 +62,7 @@ impl ClassState {
 /// # Safety
 /// `class` is null, or is or was a class; nobody uses it any more.
 pub(crate) unsafe fn destroy(class: *const ClassState) -> Result<(), Misuse> {
+    strict::assert_sleepable("psref_class_destroy");
     // SAFETY: the caller's promise.
     let class: &'static ClassState = unsafe { class_of(class)? };
     if class.state.compare_exchange(LIVE, CLOSING, Ordering::AcqRel, Ordering::Relaxed).is_err() {
@@ -66,6 +79,14 @@ pub(crate) unsafe fn destroy(class: *const ClassState) -> Result<(), Misuse> {
         class.arm(runtime::get());
         return Err(misuse);
     }
+    let retired = class.retired.load(Ordering::SeqCst);
+    if retired != 0 {
+        class.state.store(LIVE, Ordering::Release);
+        class.arm(runtime::get());
+        return Err(Misuse::ClassRetires { class: ClassName::of(class), retired });
+    }
+    tell_targets(class);
+    watch::end(class, None);
     class.state.store(DEAD, Ordering::Release);
     // SAFETY: no holds, and the caller promises that no more come; the class is poisoned.
     unsafe {
@@ -82,7 +103,8 @@ fn in_use(class: &ClassState) -> Option<Misuse> {
         .filter(|&(_, _, target)| slots::is_hold(target));
     let (cpu, slot, target) = held.next()?;
     let tid = thread::tid_of(slot.holder.load(Ordering::Acquire)).unwrap_or(0);
-    Some(Misuse::ClassInUse { class: ClassName::of(class), holds: 1 + held.count(), target, tid, cpu })
+    let at = class.note(std::ptr::from_ref(slot).addr()).map_or(0, |note| note.at.load(Ordering::Relaxed));
+    Some(Misuse::ClassInUse { class: ClassName::of(class), holds: 1 + held.count(), target, tid, cpu, at })
 }
 
 /// Makes `target` a target of `class`. Whoever makes it known does so with a release store.
@@ -98,6 +120,7 @@ pub(crate) unsafe fn init(target: *mut TargetState, class: *const ClassState) ->
     state.drained.store(0, Ordering::Relaxed);
     state.place.store(TargetState::place_of(target), Ordering::Relaxed);
     state.class.store(std::ptr::from_ref(class_ref).cast_mut(), Ordering::Relaxed);
+    target_born(class_ref);
     // For callers who publish with less than they should on strongly ordered machines: costs nothing there.
     fence(Ordering::Release);
     Ok(())

@@ -17,17 +17,22 @@
 //!       copies != s                           -> again (R18), else nobody
 //! ```
 
-use super::hold::{Holder, class_of, holders, target_of};
+use super::hold::{class_of, target_of};
+use super::holders::{HOW, Seen, holders, list};
 use super::misuse::{ClassName, Misuse};
 use super::state::{ClassState, TargetState};
+use super::strict::{not_mine, target_gone};
+use super::watch;
 use crate::diag::report;
 use crate::park::{GaveUp, Patience};
-#[cfg(loom)]
+use crate::sys::errno::Errno;
+#[cfg(any(loom, feature = "inject"))]
 use crate::sys::plant::{self, Bug};
+use crate::sys::process::uncancelled;
 use crate::sys::sync::Ordering;
-use crate::thread;
 use crate::watchdog::Watchdog;
-use crate::xcall;
+use crate::{strict, thread, xcall};
+use std::ffi::c_int;
 use std::ptr;
 
 /// Stops new holds of `target` and waits for the old ones as long as `patience` says. After `Err(GaveUp)` the target drains
@@ -40,13 +45,23 @@ pub(crate) unsafe fn drain(
     class: *const ClassState,
     patience: Patience,
 ) -> Result<Result<(), GaveUp>, Misuse> {
+    strict::assert_sleepable("psref_target_drain");
     // SAFETY: the caller's promises.
     let (class, state) = unsafe {
         let class = class_of(class)?;
         (class, target_of(target, class)?)
     };
+    if patience.is_forever() {
+        not_mine(class, |one| one == target.addr())?;
+    }
     // SeqCst: the first half of fence A (see `Block::claim`).
     state.draining.store(1, Ordering::SeqCst);
+    #[cfg(feature = "inject")]
+    if plant::planted(Bug::ScansFirst) && !is_held(class, target.addr()) {
+        crate::sys::inject::pause();
+        xcall::restart_sections();
+        return Ok(Ok(()));
+    }
     xcall::restart_sections();
     let target = target.addr();
     if is_held(class, target)
@@ -54,13 +69,21 @@ pub(crate) unsafe fn drain(
     {
         return Ok(Err(gave_up));
     }
-    // Release: a destroy that finds it may skip the scan.
-    state.drained.store(1, Ordering::Release);
+    finish(class, state);
     Ok(Ok(()))
 }
 
+/// Nobody holds the target, and nobody will.
+pub(super) fn finish(class: &ClassState, state: &TargetState) {
+    // Release: a destroy that finds it may skip the scan. SeqCst: before the look for watches, see `open`.
+    if state.drained.swap(1, Ordering::SeqCst) == 0 {
+        target_gone(class);
+        watch::end(class, Some(std::ptr::from_ref(state).addr()));
+    }
+}
+
 /// Whether any hold of `target` is to be found. Exact while the target drains and a membarrier is over since (P2).
-fn is_held(class: &ClassState, target: usize) -> bool {
+pub(super) fn is_held(class: &ClassState, target: usize) -> bool {
     loop {
         let copies = class.copies.load(Ordering::SeqCst);
         // SeqCst: the second half of fence A and of fence B.
@@ -72,7 +95,7 @@ fn is_held(class: &ClassState, target: usize) -> bool {
         }) {
             return true;
         }
-        #[cfg(loom)]
+        #[cfg(any(loom, feature = "inject"))]
         if plant::planted(Bug::CopiesIgnored) {
             return false;
         }
@@ -97,7 +120,7 @@ fn wait(class: &ClassState, target: usize, patience: Patience) -> Result<(), Gav
             break Ok(());
         }
         if let Some(seconds) = watchdog.due() {
-            tell(class, target, seconds);
+            tell(class, target, seconds, watchdog.is_first());
         }
         if let Err(gave_up) = patience.wait(&class.moved, seen, watchdog.next()) {
             break Err(gave_up);
@@ -107,44 +130,101 @@ fn wait(class: &ClassState, target: usize, patience: Patience) -> Result<(), Gav
     answer
 }
 
-/// Tells of a drain that takes long, and of whom it waits for.
+/// Tells of a drain that takes long, and of whom it waits for. A drain is no cancellation point, so neither is this: the entry in
+/// the waiter word would stay.
 #[cold]
-fn tell(class: &ClassState, target: usize, seconds: u64) {
-    report(format_args!("drain of target {target:#x} ({}) has waited {seconds} s for:", ClassName::of(class)));
-    let mut all = holders(class, target);
-    for Holder { number, stripe } in all.by_ref().take(SHOWN) {
-        match thread::tid_of(number) {
-            Some(tid) if thread::number_if_any() == Some(number) => report(format_args!(
-                "  this very thread {tid}, acquired on cpu {stripe}: unless another releases it, for ever"
-            )),
-            Some(tid) => report(format_args!("  thread {tid}, acquired on cpu {stripe}")),
-            None => report(format_args!("  a thread that has ended, acquired on cpu {stripe}")),
-        }
-    }
-    match all.count() {
-        0 => {}
-        more => report(format_args!("  and {more} more")),
-    }
+pub(super) fn tell(class: &ClassState, target: usize, seconds: u64, first: bool) {
+    uncancelled(|| tell_holders(class, target, seconds, first));
 }
 
-/// Holds that a report names.
-const SHOWN: usize = 16;
+fn tell_holders(class: &ClassState, target: usize, seconds: u64, first: bool) {
+    report(format_args!("drain of target {target:#x} ({}) has waited {seconds} s for:", ClassName::of(class)));
+    let me = thread::number_if_any();
+    let own = |seen: &Seen| match Some(seen.number) == me {
+        true => ": this very thread: unless another releases it, for ever",
+        false => "",
+    };
+    if list(class, holders(class, target), own, false, &mut |line| report(line)) && first {
+        report(format_args!("{HOW}"));
+    }
+}
 
 /// Drains unless drained, then poisons.
 ///
 /// # Safety
 /// As of [`drain`]; nobody acquires any more.
 pub(crate) unsafe fn destroy(target: *const TargetState, class: *const ClassState) -> Result<(), Misuse> {
+    strict::assert_sleepable("psref_target_destroy");
     // SAFETY: the caller's promises.
     let state = unsafe { target_of(target, class_of(class)?)? };
     if state.drained.load(Ordering::Acquire) == 0 {
         // SAFETY: passed on.
         unsafe { drain(target, class, Patience::FOREVER)? }.expect("patience has no end");
     }
-    let poisoned = state.class.compare_exchange(class.cast_mut(), ptr::null_mut(), Ordering::AcqRel, Ordering::Relaxed);
-    poisoned.map(drop).map_err(|_| Misuse::TargetDestroyed {
-        target: target.addr(),
-        // SAFETY: classes are type-stable.
-        class: ClassName::of(unsafe { &*class }),
-    })
+    // SAFETY: a class, as `target_of` has found; they are type-stable.
+    poison(state, unsafe { &*class })
+}
+
+/// The last step: whoever uses the target from now on is told.
+pub(super) fn poison(state: &TargetState, class: &ClassState) -> Result<(), Misuse> {
+    let ours = ptr::from_ref(class).cast_mut();
+    let poisoned = state.class.compare_exchange(ours, ptr::null_mut(), Ordering::AcqRel, Ordering::Relaxed);
+    let target = ptr::from_ref(state).addr();
+    poisoned.map(drop).map_err(|_| Misuse::TargetDestroyed { target, class: ClassName::of(class) })
+}
+
+/// Stops new holds and answers whether nobody holds the target. Never sleeps; whoever has a descriptor of [`open`] for it hears
+/// again of releases from here on.
+///
+/// # Safety
+/// As of [`drain`].
+pub(crate) unsafe fn poll(target: *const TargetState, class: *const ClassState) -> Result<bool, Misuse> {
+    // SAFETY: the caller's promises.
+    let (class, state) = unsafe {
+        let class = class_of(class)?;
+        (class, target_of(target, class)?)
+    };
+    if state.drained.load(Ordering::Acquire) != 0 {
+        return Ok(true);
+    }
+    // SeqCst: the first half of fence A (see `Block::claim`).
+    state.draining.store(1, Ordering::SeqCst);
+    watch::lower(class, target.addr()); // before the scan (R3)
+    xcall::restart_sections();
+    let held = is_held(class, target.addr());
+    if !held {
+        finish(class, state);
+    }
+    Ok(!held)
+}
+
+/// Stops new holds; answers a descriptor that is readable whenever [`poll`] should be asked. After an error nothing is done.
+///
+/// # Safety
+/// As of [`drain`].
+pub(crate) unsafe fn open(
+    target: *const TargetState,
+    class: *const ClassState,
+) -> Result<Result<c_int, Errno>, Misuse> {
+    // SAFETY: the caller's promises.
+    let (class, state) = unsafe {
+        let class = class_of(class)?;
+        (class, target_of(target, class)?)
+    };
+    let fd = match watch::open(class, target.addr()) {
+        Ok(fd) => fd,
+        Err(e) => return Ok(Err(e)),
+    };
+    // SeqCst: the first half of fence A. One membarrier is enough for that and for the waiter word (P4): both come before it.
+    state.draining.store(1, Ordering::SeqCst);
+    xcall::restart_sections();
+    if !is_held(class, target.addr()) {
+        watch::raise(class, target.addr());
+    }
+    // Whose drain has ended already, or ends by another meanwhile without having seen this watch, would be watched for ever.
+    // SeqCst: after the watch.
+    if state.drained.load(Ordering::SeqCst) != 0 {
+        watch::end(class, Some(target.addr()));
+    }
+    Ok(Ok(fd))
 }

@@ -22,18 +22,53 @@ pub const PSREF_TARGET: usize = offset_of!(Hold, target);
 pub const HOME_MASK: usize = (HOME_SLOTS - 1) << HOLD_SHIFT;
 /// log2 of a hold's alignment.
 const HOLD_SHIFT: u32 = 3;
+/// Bytes of a slot; of a class, on every CPU that holds lie on; and of a class itself.
+pub const SLOT_BYTES: usize = 1 << SLOT_SHIFT;
+pub const HOME_BYTES: usize = HOME_SLOTS * SLOT_BYTES;
+#[cfg(not(loom))]
+pub const CLASS_BYTES: usize = crate::stable::Pool::<ClassState>::BYTES;
 const _: () = assert!(SLOT_SHIFT == HOLD_SHIFT + 1, "the sections scale by 2");
 
-/// Where the acquire fast path goes whenever the case is not plain.
+/// Where the acquire fast path goes whenever the case is not plain: adds whom it returns to.
 ///
 /// # Safety
 /// As of `psref_acquire`.
+#[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
+#[unsafe(naked)]
+pub unsafe extern "C" fn acquire_slow(_: *mut Hold, _: *const TargetState, _: *const ClassState) -> c_int {
+    crate::__with_caller!("rcx", acquire_from)
+}
+
+/// Without sections there is nobody who would tell whom it returns to.
+///
+/// # Safety
+/// As of `psref_acquire`.
+#[cfg(not(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64")))]
 pub unsafe extern "C" fn acquire_slow(hold: *mut Hold, target: *const TargetState, class: *const ClassState) -> c_int {
     // SAFETY: passed on.
-    match hold::or_die("psref_acquire", unsafe { hold::acquire(hold, target, class) }) {
+    unsafe { acquire_from(hold, target, class, 0) }
+}
+
+unsafe extern "C" fn acquire_from(
+    hold: *mut Hold,
+    target: *const TargetState,
+    class: *const ClassState,
+    at: usize,
+) -> c_int {
+    // SAFETY: passed on.
+    match hold::or_die("psref_acquire", unsafe { hold::acquire(hold, target, class, at) }) {
         true => 0,
         false => raw::ENOENT,
     }
+}
+
+/// What `psref_copy` leaves for, with whom it returns to.
+///
+/// # Safety
+/// As of `psref_copy`.
+pub unsafe extern "C" fn copy_from(to: *mut Hold, from: *const Hold, class: *const ClassState, at: usize) {
+    // SAFETY: passed on.
+    hold::or_die("psref_copy", unsafe { hold::copy(to, from, class, at) });
 }
 
 /// Where the release fast path goes whenever the case is not plain.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The safe face: a target owns a value, guards hold it, and dropping the target waits for the guards.
 
+use super::Holder;
 use super::misuse::ClassName;
 use super::raw;
 use super::state::{ClassState, Hold, TargetState};
@@ -8,6 +9,7 @@ use crate::park::{Draining, GaveUp, Patience};
 use crate::sys::errno::Errno;
 use std::fmt;
 use std::ops::Deref;
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -43,6 +45,21 @@ impl Class {
     /// ENOMEM: no memory for slots; nothing is leaked.
     pub fn new(name: &str) -> Result<Class, Errno> {
         raw::try_class_create(name.as_bytes()).map(|state| Class(Arc::new(Owned(state))))
+    }
+
+    /// What is held of the class's targets, by whom: a line on the class and one a hold.
+    #[doc(alias = "psref_class_report")]
+    pub fn report(&self) -> String {
+        let mut text = String::new();
+        let mut line = |line: fmt::Arguments<'_>| text += &format!("{line}\n");
+        // SAFETY: the class lives as long as its handles.
+        unsafe { raw::class_report(self.0.0, &mut line) };
+        text
+    }
+
+    /// For other faces.
+    pub(crate) fn state(&self) -> *const ClassState {
+        self.0.0
     }
 
     /// The name, as diagnostics show it.
@@ -99,6 +116,23 @@ unsafe impl<T: Send + Sync> Send for Target<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send + Sync> Sync for Target<T> {}
 
+/// A target apart from its class, whose end somebody else sees to. Not dropped by itself.
+pub(crate) struct Parts<T>(NonNull<Shared<T>>);
+
+impl<T> Parts<T> {
+    pub(crate) fn state(&self) -> *const TargetState {
+        // SAFETY: the target's own allocation.
+        unsafe { &raw const (*self.0.as_ptr()).state }
+    }
+
+    /// # Safety
+    /// Nobody holds the target any more, and it is poisoned.
+    pub(crate) unsafe fn into_value(self) -> T {
+        // SAFETY: the caller's promise: the allocation is ours alone.
+        unsafe { Box::from_raw(self.0.as_ptr()) }.value
+    }
+}
+
 impl<T> Target<T> {
     /// Makes a target of `class` out of a value.
     pub fn new(class: &Class, value: T) -> Target<T> {
@@ -108,6 +142,18 @@ impl<T> Target<T> {
         // SAFETY: nobody knows of it yet; it stays where it is until it is freed.
         unsafe { raw::target_init(&raw mut (*shared.as_ptr()).state, class.0.0) };
         Target { shared, class: class.clone() }
+    }
+
+    /// The target's parts, not dropped.
+    pub(crate) fn into_parts(self) -> (Parts<T>, Class) {
+        let this = std::mem::ManuallyDrop::new(self);
+        // SAFETY: `this` is not dropped, so each of its parts is taken out once.
+        (Parts(this.shared), unsafe { std::ptr::read(&raw const this.class) })
+    }
+
+    /// The counterpart.
+    pub(crate) fn from_parts(parts: Parts<T>, class: Class) -> Target<T> {
+        Target { shared: parts.0, class }
     }
 
     fn state(&self) -> *const TargetState {
@@ -120,6 +166,7 @@ impl<T> Target<T> {
     /// # Errors
     /// [`Draining`] once a drain began.
     #[doc(alias = "psref_acquire")]
+    #[inline(always)] // for strict classes: what it returns to is the caller's
     pub fn acquire(&self) -> Result<Guard<T>, Draining> {
         let class = self.class.0.0;
         let mut hold = Hold::EMPTY;
@@ -152,13 +199,67 @@ impl<T> Target<T> {
         unsafe { raw::target_drain(self.state(), self.class.0.0, patience) }
     }
 
+    /// Who holds the value: a hint where others acquire and release meanwhile; good once the target drains. Strict mode
+    /// ([`set_strict`](crate::set_strict)) knows where each was acquired, and since when.
+    #[doc(alias = "psref_holders")]
+    pub fn holders(&self) -> Vec<Holder> {
+        let mut all = Vec::new();
+        let mut into = |_, holder| {
+            all.push(holder);
+            true
+        };
+        // SAFETY: the target is alive.
+        unsafe { raw::target_holders(self.state(), self.class.0.0, &mut into) };
+        all
+    }
+
+    /// Stops new holds and tells whether the old ones are gone. Never sleeps; costs an interrupt on every CPU.
+    #[doc(alias = "psref_target_drain_poll")]
+    pub fn poll_drained(&self) -> bool {
+        // SAFETY: the target is alive.
+        unsafe { raw::target_drain_poll(self.state(), self.class.0.0) }
+    }
+
+    /// Stops new holds and gives a file descriptor for event loops: readable whenever [`poll_drained`](Self::poll_drained) should be
+    /// asked. No thread waits meanwhile, and nothing need be read. Costs two descriptors until the target has drained.
+    ///
+    /// # Errors
+    /// EMFILE, ENFILE, ENOMEM: no descriptor could be had; nothing is done.
+    #[doc(alias = "psref_target_drain_fd")]
+    pub fn drain_fd(&self) -> Result<OwnedFd, Errno> {
+        // SAFETY: the target is alive; the descriptor is new, and ours alone to close.
+        unsafe { raw::target_drain_fd(self.state(), self.class.0.0).map(|fd| OwnedFd::from_raw_fd(fd)) }
+    }
+
+    /// Drops many targets of one class at once: one interrupt on every CPU for all of them. May sleep.
+    ///
+    /// Those that are not of the first one's class are dropped one after the other.
+    #[doc(alias = "psref_target_destroy_many")]
+    pub fn drop_many(targets: impl IntoIterator<Item = Target<T>>) {
+        let targets: Vec<Target<T>> = targets.into_iter().collect();
+        let Some(class) = targets.first().map(|target| target.class.clone()) else { return };
+        let (same, others): (Vec<_>, Vec<_>) = targets.into_iter().partition(|one| Arc::ptr_eq(&one.class.0, &class.0));
+        drop(others);
+        let mut same: Vec<_> = same.into_iter().map(std::mem::ManuallyDrop::new).collect();
+        let states: Vec<_> = same.iter().map(|target| target.state()).collect();
+        // SAFETY: the targets are alive, each is there once, and nobody acquires: they are ours. When it returns nobody holds them;
+        // they are not dropped otherwise, so each of their parts is taken out once.
+        unsafe {
+            raw::target_destroy_many(states.as_ptr(), states.len(), class.0.0);
+            for target in &mut same {
+                drop(Box::from_raw(target.shared.as_ptr()));
+                std::ptr::drop_in_place(&raw mut target.class);
+            }
+        }
+    }
+
     /// Drains and gives the value back. May sleep.
     #[doc(alias = "psref_target_destroy")]
     pub fn into_inner(self) -> T {
         let mut this = std::mem::ManuallyDrop::new(self);
         // SAFETY: `this` is not dropped, so each of its parts is taken out once.
         unsafe {
-            let shared = this.retire();
+            let shared = this.end();
             std::ptr::drop_in_place(&raw mut this.class);
             shared.value
         }
@@ -166,7 +267,7 @@ impl<T> Target<T> {
 
     /// # Safety
     /// Called once; the target is not used after it.
-    unsafe fn retire(&mut self) -> Box<Shared<T>> {
+    unsafe fn end(&mut self) -> Box<Shared<T>> {
         // SAFETY: alive until here; when this returns nobody holds it, and `&mut self` says that nobody acquires.
         unsafe {
             raw::target_destroy(self.state(), self.class.0.0);
@@ -178,7 +279,7 @@ impl<T> Target<T> {
 impl<T> Drop for Target<T> {
     fn drop(&mut self) {
         // SAFETY: the end of the target.
-        drop(unsafe { self.retire() });
+        drop(unsafe { self.end() });
     }
 }
 
@@ -224,6 +325,7 @@ impl<T> Deref for Guard<T> {
 
 impl<T> Clone for Guard<T> {
     #[doc(alias = "psref_copy")]
+    #[inline(always)] // as `acquire`
     fn clone(&self) -> Self {
         let mut hold = Hold::EMPTY;
         // SAFETY: `self` is a live hold of this class.

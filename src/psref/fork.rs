@@ -3,6 +3,7 @@
 //! own thread may drain (R15). One thread, nothing allocated.
 
 use super::state::CLASSES;
+use super::watch;
 use crate::percpu::slots::TOMBSTONE;
 use crate::sys::atomic::BUSY;
 use crate::sys::sync::Ordering;
@@ -16,6 +17,7 @@ pub(crate) static IN_CHILD: fn(u64) = in_child;
 /// thread was destroying stays CLOSING.
 pub(crate) fn in_child(me: u64) {
     for class in CLASSES.iter().filter(|class| class.is_live()) {
+        watch::in_child(class);
         if class.waiters.any() {
             // This very thread may be the one that drains: about to sleep on what it read before the holders vanished.
             class.waiters.clear();

@@ -2,19 +2,27 @@
 //! Acquire, release, copy, held: the slow paths, which are whole implementations of their own, and what the fast paths leave
 //! out. No lock, no malloc: signal handlers come here too (R13).
 
+use super::holders::holders;
 use super::misuse::{ClassName, Misuse};
-use super::state::{CLASSES, ClassState, Hold, MARK, TargetState};
-use crate::diag::fatal;
-use crate::percpu::slots::{Claimed, Refused, Slot, TOMBSTONE};
+use super::state::{CLASSES, ClassState, Hold, MARK, RULES, TargetState};
+use super::{retired, strict, watch};
+use crate::diag::{fatal, fatal_and, report};
+use crate::percpu::slots::{self, Claimed, Refused, Slot, TOMBSTONE};
+use crate::symbol::Caller;
 use crate::sys::atomic;
 use crate::sys::errno;
+#[cfg(feature = "inject")]
+use crate::sys::plant::{self, Bug};
 use crate::sys::signals;
 use crate::sys::sync::{AtomicU8, Ordering, compiler_fence};
 use crate::thread;
 
 /// The C face's answer to a misuse.
 pub(crate) fn or_die<T>(function: &str, answer: Result<T, Misuse>) -> T {
-    answer.unwrap_or_else(|misuse| fatal(format_args!("{function}: {misuse}")))
+    answer.unwrap_or_else(|misuse| match misuse.at() {
+        0 => fatal(format_args!("{function}: {misuse}")),
+        at => fatal_and(format_args!("{function}: {misuse}"), || report(format_args!("  acquired at {}", Caller(at)))),
+    })
 }
 
 /// A class that may be used.
@@ -65,7 +73,7 @@ fn check_hold(hold: *mut Hold) -> Result<(), Misuse> {
     if hold.is_null() { Err(Misuse::Null("psref")) } else { Ok(()) }
 }
 
-/// Acquires; false: the target is draining, and the hold is empty.
+/// Acquires; false: the target is draining, and the hold is empty. `at`: where from, for strict classes.
 ///
 /// # Safety
 /// `hold` is null or the caller's to write; `target` is null or readable until this returns (R1); `class` is null, or is or was
@@ -74,23 +82,29 @@ pub(crate) unsafe fn acquire(
     hold: *mut Hold,
     target: *const TargetState,
     class: *const ClassState,
+    at: usize,
 ) -> Result<bool, Misuse> {
     check_hold(hold)?;
     // SAFETY: the caller's promises.
     let (class, state) = unsafe {
         let class = class_of(class)?;
+        if target.is_null() {
+            return Err(Misuse::Null("target"));
+        }
+        strict::may_fill(class, hold, target.addr())?;
         (class, target_of(target, class)?)
     };
     let claimed = claim(class, hold, target.addr(), Some(&state.draining))?;
     // SAFETY: the caller's to write.
-    unsafe { *hold = claimed.as_ref().map_or(Hold::EMPTY, |claimed| filled(claimed, target)) };
+    unsafe { *hold = claimed.as_ref().map_or(Hold::EMPTY, |claimed| filled(class, hold, claimed, target, at)) };
     Ok(claimed.is_some())
 }
 
-fn filled(claimed: &Claimed, target: *const TargetState) -> Hold {
+fn filled(class: &ClassState, place: *const Hold, claimed: &Claimed, target: *const TargetState, at: usize) -> Hold {
     let slot = std::ptr::from_ref(claimed.slot).expose_provenance();
     let mark = if claimed.by_exchange { MARK } else { 0 };
-    Hold { slot: slot | mark, target: target.expose_provenance(), ..Hold::EMPTY }
+    let hold = Hold { slot: slot | mark, target: target.expose_provenance(), ..Hold::EMPTY };
+    if class.strict() != 0 { strict::filled(class, place, claimed, hold, at) } else { hold }
 }
 
 /// Claims a slot somewhere, making room where there is none. `None`: the guard was set.
@@ -101,6 +115,8 @@ fn claim(
     guard: Option<&AtomicU8>,
 ) -> Result<Option<Claimed>, Misuse> {
     let _errno = errno::Preserve::new();
+    #[cfg(feature = "inject")]
+    crate::sys::inject::at_slow_path();
     let holder = thread::number();
     let home = (hold.addr() >> 3).wrapping_add(holder as usize); // as the fast path hashes
     loop {
@@ -132,6 +148,8 @@ pub(crate) unsafe fn release(
         return Err(Misuse::Null("target"));
     }
     // SAFETY: the caller's promise.
+    let note = unsafe { strict::listed(class, hold)? };
+    // SAFETY: the caller's promise.
     let (marked, acquired) = unsafe { ((*hold).slot, (*hold).target) };
     if marked == 0 {
         return Err(Misuse::NotHeld { psref: hold.addr(), class: ClassName::of(class) });
@@ -142,6 +160,7 @@ pub(crate) unsafe fn release(
             seen: acquired,
             expected: target.addr(),
             class: ClassName::of(class),
+            at: note.map_or(0, |note| note.at.load(Ordering::Relaxed)),
         });
     }
     let slot = slot_of(marked);
@@ -156,8 +175,12 @@ pub(crate) unsafe fn release(
             return Err(Misuse::SlotLost { psref: hold.addr(), seen, expected: acquired, class: ClassName::of(class) });
         }
     }
-    // SAFETY: the caller's to write.
-    unsafe { (*hold).slot = 0 };
+    // SAFETY: the caller's to read and write.
+    unsafe {
+        strict::stayed(class, hold)?;
+        (*hold).slot = 0;
+    }
+    strict::forget(class, slot);
     if marked & MARK != 0 {
         atomic::clear(&slot.target);
     } else {
@@ -165,6 +188,12 @@ pub(crate) unsafe fn release(
         // is needed: the drain's membarrier stands between its raising of the waiter word and that scan (P4).
         slot.target.store(0, Ordering::Release);
         compiler_fence(Ordering::SeqCst);
+    }
+    #[cfg(feature = "inject")]
+    if plant::planted(Bug::TouchesAfterRelease) {
+        crate::sys::inject::pause();
+        // SAFETY: none: the planted bug.
+        std::hint::black_box(unsafe { (*target).draining.load(Ordering::Relaxed) });
     }
     wake(class, acquired);
     Ok(())
@@ -176,25 +205,37 @@ fn slot_of(marked: usize) -> &'static Slot {
     unsafe { &*std::ptr::with_exposed_provenance(marked & !MARK) }
 }
 
+/// Whether a slot is somebody's.
+pub(super) fn is_held_slot(slot: &Slot) -> bool {
+    slots::is_hold(slot.target.load(Ordering::Relaxed))
+}
+
 /// After a slot of `target` was cleared: wakes the drains that wait for it. Touches the class alone (P3).
 pub(crate) fn wake(class: &ClassState, target: usize) {
     if class.waiters.wait_for(target) {
         class.moved.advance_and_wake_all();
+        watch::raise(class, target);
+        retired::released(class);
     }
 }
 
-/// Copies a hold. Never fails, also while the target drains (R18).
+/// Copies a hold. Never fails, also while the target drains (R18). `at`: where from, for strict classes.
 ///
 /// # Safety
 /// `to` is null or the caller's to write; `from` is null or a live hold of the caller's; `class` is null, or is or was a class.
-pub(crate) unsafe fn copy(to: *mut Hold, from: *const Hold, class: *const ClassState) -> Result<(), Misuse> {
+pub(crate) unsafe fn copy(to: *mut Hold, from: *const Hold, class: *const ClassState, at: usize) -> Result<(), Misuse> {
     check_hold(to)?;
     check_hold(from.cast_mut())?;
     // SAFETY: the caller's promise.
     let class = unsafe { class_of(class)? };
+    if class.strict() == RULES {
+        strict::bound(class)?;
+    }
     if std::ptr::eq(to, from) {
         return Err(Misuse::CopyToSelf { psref: to.addr(), class: ClassName::of(class) });
     }
+    // SAFETY: the caller's promise.
+    unsafe { strict::listed(class, from)? };
     // SAFETY: the caller's promise.
     let (marked, held) = unsafe { ((*from).slot, (*from).target) };
     if marked == 0 {
@@ -206,7 +247,11 @@ pub(crate) unsafe fn copy(to: *mut Hold, from: *const Hold, class: *const ClassS
     }
     let target: *const TargetState = std::ptr::with_exposed_provenance(held);
     // SAFETY: `from` keeps the target alive.
-    let state = unsafe { target_of(target, class)? };
+    let state = unsafe {
+        strict::stayed(class, from)?;
+        target_of(target, class)?
+    };
+    strict::may_fill(class, to, held)?;
     let claimed = match claim(class, to, held, Some(&state.draining))? {
         Some(claimed) => claimed,
         None => {
@@ -218,7 +263,7 @@ pub(crate) unsafe fn copy(to: *mut Hold, from: *const Hold, class: *const ClassS
         }
     };
     // SAFETY: the caller's to write.
-    unsafe { *to = filled(&claimed, target) };
+    unsafe { *to = filled(class, to, &claimed, target, at) };
     Ok(())
 }
 
@@ -233,28 +278,10 @@ pub(crate) unsafe fn held(target: *const TargetState, class: *const ClassState) 
         target_of(target, class)?;
         class
     };
+    strict::all_stayed(class)?;
     let Some(me) = thread::number_if_any() else { return Ok(false) };
     let found = || holders(class, target.addr()).any(|holder| holder.number == me);
     // Once more without signals: a handler of this thread that claims and releases a slot between the loads of `holders`
     // leaves its number beside another thread's hold (models/held.pml).
     Ok(found() && signals::blocked(found))
-}
-
-/// Who holds something.
-pub(crate) struct Holder {
-    pub(crate) number: u64,
-    pub(crate) stripe: usize,
-}
-
-/// The holds of `target` at some moment of the iteration each. Exact for the caller's own while no handler of it interrupts;
-/// of others' a hint (R26), good once the target drains and a membarrier is over, but for copies and undone claims.
-pub(crate) fn holders(class: &ClassState, target: usize) -> impl Iterator<Item = Holder> + '_ {
-    class.slots().filter_map(move |(stripe, slot)| {
-        // R26: target, holder, target again. Acquire: the holder read is the one written before the target.
-        if slot.target.load(Ordering::Acquire) != target {
-            return None;
-        }
-        let number = slot.holder.load(Ordering::Acquire);
-        (slot.target.load(Ordering::Relaxed) == target).then_some(Holder { number, stripe })
-    })
 }

@@ -27,6 +27,13 @@ pub enum Misuse {
         /// The class given.
         expected: ClassName,
     },
+    /// Retired, and its end had begun already: retired twice, or drained before.
+    TargetDraining {
+        /// The target's address.
+        target: usize,
+        /// The class given.
+        class: ClassName,
+    },
     /// The target was moved after its initialisation; holds name its old address.
     TargetMoved {
         /// The target's address now.
@@ -53,6 +60,15 @@ pub enum Misuse {
         tid: u32,
         /// The stripe the hold lies in: a CPU's id.
         cpu: usize,
+        /// Where it was acquired, an address of code; 0: not recorded.
+        at: usize,
+    },
+    /// A class destroyed while retired targets of it wait for their end.
+    ClassRetires {
+        /// The class.
+        class: ClassName,
+        /// How many there are.
+        retired: u64,
     },
     /// The psref holds nothing: released already, or its acquire answered ENOENT.
     NotHeld {
@@ -71,6 +87,8 @@ pub enum Misuse {
         expected: usize,
         /// The class given.
         class: ClassName,
+        /// Where it was acquired, an address of code; 0: not recorded.
+        at: usize,
     },
     /// The psref's slot belongs to another hold: the psref was copied by assignment and released through the other copy, or
     /// overwritten.
@@ -96,6 +114,97 @@ pub enum Misuse {
         /// The class given.
         class: ClassName,
     },
+    /// Strict: the thread is not bound to a CPU.
+    NotBound {
+        /// The thread's id.
+        tid: u32,
+        /// The class given.
+        class: ClassName,
+    },
+    /// Strict: acquired into a psref that holds something.
+    Twice {
+        /// The psref's address.
+        psref: usize,
+        /// The target given.
+        target: usize,
+        /// The class given.
+        class: ClassName,
+        /// Where it was acquired first, an address of code.
+        at: usize,
+    },
+    /// Strict: released or copied from a psref that holds nothing.
+    NotInList {
+        /// The psref's address.
+        psref: usize,
+        /// The target that it names.
+        target: usize,
+        /// Whether it says itself that it holds nothing.
+        empty: bool,
+        /// The class given.
+        class: ClassName,
+    },
+    /// Strict: used by another thread than acquired it.
+    Transferred {
+        /// The psref's address.
+        psref: usize,
+        /// Id of the thread that acquired it; 0: it has ended.
+        from: u32,
+        /// Id of the calling thread.
+        to: u32,
+        /// The class given.
+        class: ClassName,
+        /// Where it was acquired, an address of code.
+        at: usize,
+    },
+    /// Strict: used by its thread bound to another CPU.
+    Migrated {
+        /// The psref's address.
+        psref: usize,
+        /// The CPU at its acquire.
+        from: u32,
+        /// The CPU now.
+        to: u32,
+        /// The class given.
+        class: ClassName,
+        /// Where it was acquired, an address of code.
+        at: usize,
+    },
+    /// Strict: a drain without limit by a thread that holds the target.
+    OwnHold {
+        /// The target's address.
+        target: usize,
+        /// The class given.
+        class: ClassName,
+        /// Where it was acquired, an address of code.
+        at: usize,
+    },
+}
+
+impl Misuse {
+    /// Where the hold that it is about was acquired, an address of code; 0: not recorded.
+    pub(crate) fn at(&self) -> usize {
+        match *self {
+            Misuse::ClassInUse { at, .. }
+            | Misuse::TargetMismatch { at, .. }
+            | Misuse::Twice { at, .. }
+            | Misuse::Transferred { at, .. }
+            | Misuse::Migrated { at, .. }
+            | Misuse::OwnHold { at, .. } => at,
+            _ => 0,
+        }
+    }
+}
+
+/// Where a hold was acquired, or how to have it recorded.
+struct At(usize);
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => f.write_str("; PSREF_STRICT=1 in the environment records where holds are acquired"),
+            at => write!(f, "; acquired at {at:#x}"),
+        }
+    }
 }
 
 /// A class's name, kept beside its life.
@@ -143,6 +252,11 @@ impl fmt::Display for Misuse {
                 "mismatched psref target class: {:#x} (ref) != {:#x} (expected): target {target:#x} is of {seen}, used with {expected}",
                 seen.address, expected.address
             ),
+            Misuse::TargetDraining { target, class } => write!(
+                f,
+                "psref target {target:#x} of {class} drains already: retired twice, or drained before; expected one whose end nobody \
+                 has begun"
+            ),
             Misuse::TargetMoved { target, class } => write!(
                 f,
                 "psref target {target:#x} of {class} was initialised at another address: copied or moved since, expected in place"
@@ -153,7 +267,7 @@ impl fmt::Display for Misuse {
             Misuse::ClassDestroyed { class, name: None } => {
                 write!(f, "no psref class: {class:#x}, expected what psref_class_create returned")
             }
-            Misuse::ClassInUse { class, holds, target, tid, cpu } => {
+            Misuse::ClassInUse { class, holds, target, tid, cpu, at } => {
                 write!(
                     f,
                     "{class} is in use: {holds} passive reference(s) held, expected none; target {target:#x} is held by "
@@ -162,16 +276,22 @@ impl fmt::Display for Misuse {
                     0 => write!(f, "a thread that has ended")?,
                     tid => write!(f, "thread {tid}")?,
                 }
-                write!(f, " (acquired on cpu {cpu})")
+                write!(f, " (acquired on cpu {cpu}){}", At(at))
             }
+            Misuse::ClassRetires { class, retired } => write!(
+                f,
+                "{class} is in use: {retired} retired target(s) have not come to their end, expected none; psref_retire_barrier \
+                 waits for them"
+            ),
             Misuse::NotHeld { psref, class } => write!(
                 f,
                 "psref {psref:#x} holds nothing ({class}): released already, or psref_acquire answered ENOENT"
             ),
-            Misuse::TargetMismatch { psref, seen, expected, class } => write!(
+            Misuse::TargetMismatch { psref, seen, expected, class, at } => write!(
                 f,
                 "passive reference target mismatch: {seen:#x} (ref) != {expected:#x} (expected): \
-                 psref {psref:#x} released for target {expected:#x}, acquired for {seen:#x} ({class})"
+                 psref {psref:#x} released for target {expected:#x}, acquired for {seen:#x} ({class}){}",
+                At(at)
             ),
             Misuse::SlotLost { psref, seen, expected, class } => write!(
                 f,
@@ -184,6 +304,45 @@ impl fmt::Display for Misuse {
             Misuse::NoMemory { class } => write!(
                 f,
                 "no memory for one more block of slots ({class}): more holds at once on one CPU than the class has room for"
+            ),
+            Misuse::NotBound { tid, class } => write!(
+                f,
+                "passive references are CPU-local, but preemption is enabled and the caller is not in a softint or CPU-bound LWP: \
+                 thread {tid} ({class}), expected curlwp_bind before"
+            ),
+            Misuse::Twice { psref, target, class, at } => write!(
+                f,
+                "The psref is already in the list (acquiring twice?): psref={psref:#x} target={target:#x} ({class}){}",
+                At(at)
+            ),
+            Misuse::NotInList { psref, target, empty, class } => write!(
+                f,
+                "The psref isn't in the list (releasing unused psref?): psref={psref:#x} target={target:#x} ({class}): {}",
+                match empty {
+                    true => "it holds nothing: released already, or psref_acquire answered ENOENT",
+                    false => {
+                        "it has lost its slot, or never had it: never acquired, copied by assignment and the hold released, or \
+                         overwritten"
+                    }
+                }
+            ),
+            Misuse::Transferred { psref, from, to, class, at } => write!(
+                f,
+                "passive reference transferred from lwp {from} to lwp {to}: psref {psref:#x} ({class}), expected the thread that \
+                 acquired it{}",
+                At(at)
+            ),
+            Misuse::Migrated { psref, from, to, class, at } => write!(
+                f,
+                "passive reference transferred from CPU {from} to CPU {to}: psref {psref:#x} ({class}), expected the CPU that it was \
+                 acquired on{}",
+                At(at)
+            ),
+            Misuse::OwnHold { target, class, at } => write!(
+                f,
+                "target {target:#x} ({class}) is held by this very thread, which would wait for itself for ever, expected \
+                 psref_release before{}",
+                At(at)
             ),
         }
     }

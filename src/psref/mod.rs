@@ -21,15 +21,23 @@
 mod class;
 mod drain;
 pub mod entry;
-mod face;
+pub(crate) mod face;
 mod fork;
 mod hold;
+mod holders;
 #[cfg(all(test, loom))]
 mod loom_tests;
+mod many;
 mod misuse;
+#[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
+mod plain;
 pub mod raw;
+pub(crate) mod retired;
 mod state;
+mod strict;
 mod waiters;
+mod watch;
 
 pub use face::{Class, Guard, Target};
+pub use holders::Holder;
 pub use misuse::Misuse;

@@ -3,7 +3,7 @@
 
 use super::waiters::Waiters;
 use crate::park::Futex;
-use crate::percpu::slots::{Block, Slot};
+use crate::percpu::slots::{Block, NOTED_MAX, Note, Slot};
 use crate::stable::{Pool, Stable};
 use crate::sys::sync::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::cell::UnsafeCell;
@@ -37,6 +37,20 @@ pub struct ClassState {
     pub(crate) moved: Futex,
     /// The blocks, newest and largest first; the home block is the last.
     pub(crate) blocks: AtomicPtr<Link>,
+    /// What is demanded of its users:
+    ///
+    /// | value | meaning |
+    /// |---|---|
+    /// | 0 | nothing: the fast paths |
+    /// | `RECORDS` | slow paths that remember where and when |
+    /// | `RULES` | the same, and all rules of psref(9) |
+    pub(crate) strict: AtomicU32,
+    /// Watches that are live (V2).
+    pub(crate) watched: AtomicU32,
+    /// Targets that were retired and are not ended yet.
+    pub(crate) retired: AtomicU64,
+    /// Of a strict class: targets initialised and neither drained nor destroyed.
+    pub(crate) targets: AtomicU64,
     /// Its bytes, eight to a word: whoever holds an old pointer may read them while the class is made anew.
     name: [AtomicU64; NAME_MAX / 8],
 }
@@ -44,6 +58,9 @@ pub struct ClassState {
 pub(crate) const LIVE: u32 = 1;
 pub(crate) const CLOSING: u32 = 2;
 pub(crate) const DEAD: u32 = 0xdead;
+
+pub(crate) const RECORDS: u32 = 1;
+pub(crate) const RULES: u32 = 2;
 
 // SAFETY: atomics, for which zero is a value.
 unsafe impl Stable for ClassState {
@@ -57,6 +74,10 @@ unsafe impl Stable for ClassState {
             copies: AtomicU64::new(0),
             moved: Futex::new(),
             blocks: AtomicPtr::new(ptr::null_mut()),
+            strict: AtomicU32::new(0),
+            watched: AtomicU32::new(0),
+            retired: AtomicU64::new(0),
+            targets: AtomicU64::new(0),
             name: std::array::from_fn(|_| AtomicU64::new(0)),
         }
     }
@@ -67,6 +88,16 @@ pub(crate) static CLASSES: Pool<ClassState> = Pool::new();
 impl ClassState {
     pub(crate) fn is_live(&self) -> bool {
         self.state.load(Ordering::Acquire) == LIVE
+    }
+
+    /// 0, [`RECORDS`] or [`RULES`].
+    pub(crate) fn strict(&self) -> u32 {
+        self.strict.load(Ordering::Relaxed) // published with the class
+    }
+
+    /// The note of the slot at `address`, if it is one of this class's and the class is strict.
+    pub(crate) fn note(&self, address: usize) -> Option<&'static Note> {
+        self.blocks().find_map(|block| block.note(address))
     }
 
     /// The bytes of the class's name, zeros behind it.
@@ -108,8 +139,10 @@ impl ClassState {
     /// Makes room: a block twice the size of the newest, up to the allocator's largest piece. In signal handlers too.
     pub(crate) fn grow(&self) -> Result<(), crate::sys::errno::Errno> {
         const LARGEST: usize = if cfg!(loom) { 1 } else { 2048 };
-        let slots = self.blocks().next().map_or(HOME_SLOTS, |newest| (newest.slots * 2).min(LARGEST));
-        let block = Block::new(slots)?;
+        let noted = self.strict() != 0;
+        let largest = if noted { NOTED_MAX } else { LARGEST };
+        let slots = self.blocks().next().map_or(HOME_SLOTS, |newest| (newest.slots * 2).min(largest));
+        let block = Block::new(slots, noted)?;
         let link = match LINKS.take() {
             Ok(link) => link,
             Err(e) => {
@@ -205,10 +238,13 @@ impl TargetState {
 pub struct Hold {
     /// Address of the slot, with [`MARK`]; 0: holds nothing.
     pub(crate) slot: usize,
+    /// Strict: where it was acquired, an address of code.
     pub(crate) debug: usize,
     /// Address of the target.
     pub(crate) target: usize,
+    /// Strict: number of the thread that acquired it.
     pub(crate) lwp: usize,
+    /// Strict: the CPU that the thread was bound to, plus one.
     pub(crate) cpu: usize,
 }
 

@@ -2,7 +2,7 @@
 //! A class's waiter word: 0 while no drain waits; else how many do, and the target they wait for, or that they are many.
 //! Releases look at it after their slot is cleared, so only those of the drained target pay for a wake-up.
 
-#[cfg(loom)]
+#[cfg(any(loom, feature = "inject"))]
 use crate::sys::plant::{self, Bug};
 use crate::sys::sync::{AtomicU64, Ordering};
 
@@ -37,6 +37,13 @@ impl Waiters {
         word != 0 && (word & NAME == MANY || word & NAME == name(target))
     }
 
+    /// Whether any drain waits: for a release that has cleared its slot and stands on x86, where the drain's membarrier does the rest (P4).
+    #[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
+    #[inline(always)]
+    pub(crate) fn raised(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != 0
+    }
+
     /// Whether any drain waits.
     pub(crate) fn any(&self) -> bool {
         self.0.load(Ordering::SeqCst) != 0
@@ -47,11 +54,16 @@ impl Waiters {
     pub(crate) fn enter(&self, target: usize) {
         self.change(|word| match word {
             0 => ONE | name(target),
-            #[cfg(loom)]
+            #[cfg(any(loom, feature = "inject"))]
             _ if plant::planted(Bug::FirstNameKept) => word + ONE,
             _ if word & NAME == name(target) => word + ONE,
             _ => ((word & !NAME) + ONE) | MANY,
         });
+    }
+
+    /// A drain of several targets is going to wait: every release owes it a wake-up. Fence B as in `enter`.
+    pub(crate) fn enter_for_many(&self) {
+        self.change(|word| ((word & !NAME) + ONE) | MANY);
     }
 
     /// A drain stops waiting, for whatever reason. After a fork the word was cleared under it; then it is
@@ -59,7 +71,7 @@ impl Waiters {
     pub(crate) fn leave(&self) {
         self.change(|word| match word {
             0 => 0,
-            #[cfg(loom)]
+            #[cfg(any(loom, feature = "inject"))]
             _ if plant::planted(Bug::FirstLeaverClears) => 0,
             _ if word < 2 * ONE => 0,
             _ => word - ONE,
@@ -105,6 +117,20 @@ mod tests {
         assert!(w.wait_for(A) && w.wait_for(B));
         w.leave();
         assert!(!w.any());
+    }
+
+    #[test]
+    fn a_drain_of_many_is_woken_by_everybody() {
+        let w = Waiters(AtomicU64::new(0));
+        w.enter_for_many();
+        assert!(w.wait_for(A) && w.wait_for(B));
+        w.enter(A);
+        assert!(w.wait_for(B));
+        w.leave();
+        w.leave();
+        w.enter(A);
+        w.enter_for_many();
+        assert!(w.wait_for(B));
     }
 
     #[test]

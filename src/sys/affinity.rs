@@ -11,9 +11,9 @@ const WORDS: usize = 128;
 pub(crate) struct CpuSet([u64; WORDS]);
 
 impl CpuSet {
-    const EMPTY: CpuSet = CpuSet([0; WORDS]);
+    pub(crate) const EMPTY: CpuSet = CpuSet([0; WORDS]);
 
-    fn only(cpu: usize) -> CpuSet {
+    pub(crate) fn only(cpu: usize) -> CpuSet {
         let mut set = Self::EMPTY;
         set.0[cpu / 64] |= 1 << (cpu % 64);
         set
@@ -23,7 +23,7 @@ impl CpuSet {
         self.0[cpu / 64] & (1 << (cpu % 64)) != 0
     }
 
-    fn join(&mut self, other: &CpuSet) {
+    pub(crate) fn join(&mut self, other: &CpuSet) {
         for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
             *mine |= theirs;
         }
@@ -58,25 +58,100 @@ pub(crate) fn walk() -> Result<(), Errno> {
     visited
 }
 
-/// The union over all threads. A thread born meanwhile inherits the mask of one that is in it.
+/// What the process may use: the union over all threads, of the caller's alone where there is no /proc.
+pub(crate) fn of_process() -> Result<CpuSet, Errno> {
+    if cfg!(miri) {
+        return Ok(CpuSet::only(0));
+    }
+    everybody().or_else(|_| get(0))
+}
+
+/// The union over all threads. A thread born meanwhile inherits the mask of one that is in it. Allocates nothing: a recall in a
+/// signal handler that interrupted malloc may come here (R13).
 fn everybody() -> Result<CpuSet, Errno> {
     let mut all = get(0)?;
-    let unknown = |e: std::io::Error| Errno(e.raw_os_error().unwrap_or(libc::EIO));
-    for entry in std::fs::read_dir("/proc/self/task").map_err(unknown)? {
-        let name = entry.map_err(unknown)?.file_name();
-        let thread = name.to_str().and_then(|n| n.parse().ok()).ok_or(Errno(libc::EIO))?;
+    for_each_thread(|thread| {
         match get(thread) {
             Ok(set) => all.join(&set),
             Err(Errno(libc::ESRCH)) => {} // gone meanwhile
             Err(e) => return Err(e),
         }
-    }
+        Ok(())
+    })?;
     Ok(all)
+}
+
+/// Calls `f` with every thread of this process, until it answers an error.
+fn for_each_thread(mut f: impl FnMut(libc::pid_t) -> Result<(), Errno>) -> Result<(), Errno> {
+    let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
+    // SAFETY: a terminated path.
+    let directory = check(unsafe { libc::open(c"/proc/self/task".as_ptr(), flags) }.into())?;
+    let answer = each_entry(directory, |name| {
+        if name.starts_with(b".") {
+            return Ok(());
+        }
+        let number = std::str::from_utf8(name).ok().and_then(|name| name.parse().ok());
+        f(number.ok_or(Errno(libc::EIO))?)
+    });
+    // SAFETY: opened above.
+    unsafe { libc::close(directory as libc::c_int) };
+    answer
+}
+
+/// Calls `f` with the name of every entry of an open directory, until it answers an error.
+fn each_entry(directory: libc::c_long, mut f: impl FnMut(&[u8]) -> Result<(), Errno>) -> Result<(), Errno> {
+    /// What the kernel writes: two numbers of 8 bytes, the entry's length, a type of 1 byte, the name.
+    const LENGTH: usize = 16;
+    const NAME: usize = 19;
+    let mut bytes = [0_u8; 2048];
+    loop {
+        // SAFETY: the kernel writes at most as many bytes as there are.
+        let n = check(unsafe { libc::syscall(libc::SYS_getdents64, directory, bytes.as_mut_ptr(), bytes.len()) })?;
+        let mut entries = &bytes[..n as usize];
+        if entries.is_empty() {
+            return Ok(());
+        }
+        while entries.len() > NAME {
+            let length = usize::from(u16::from_ne_bytes([entries[LENGTH], entries[LENGTH + 1]]));
+            let Some((entry, rest)) = entries.split_at_checked(length) else { return Err(Errno(libc::EIO)) };
+            let Some(name) = entry.get(NAME..) else { return Err(Errno(libc::EIO)) };
+            let end = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
+            f(&name[..end])?;
+            entries = rest;
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg_attr(miri, ignore = "asks the kernel")]
+    fn every_thread_is_there_once() {
+        const MORE: usize = 200; // more than one read of the directory gives
+        let all_there = std::sync::Barrier::new(MORE + 1);
+        std::thread::scope(|scope| {
+            for _ in 0..MORE {
+                scope.spawn(|| {
+                    all_there.wait();
+                    all_there.wait();
+                });
+            }
+            all_there.wait();
+            let mut seen = Vec::new();
+            for_each_thread(|thread| {
+                seen.push(thread);
+                Ok(())
+            })
+            .unwrap();
+            all_there.wait();
+            let n = seen.len();
+            seen.sort_unstable();
+            seen.dedup();
+            assert!(n > MORE && seen.len() == n, "{n} threads, {} of them different", seen.len());
+        });
+    }
 
     #[test]
     #[cfg_attr(miri, ignore = "asks the kernel")]

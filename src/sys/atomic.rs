@@ -18,7 +18,7 @@ pub(crate) fn claim(slot: &AtomicUsize, slot_holder: &AtomicU64, target: usize, 
     if slot.compare_exchange(0, BUSY, Ordering::SeqCst, Ordering::Relaxed).is_err() {
         return false;
     }
-    #[cfg(loom)]
+    #[cfg(any(loom, feature = "inject"))]
     if super::plant::planted(super::plant::Bug::HolderLate) {
         slot.store(target, Ordering::SeqCst);
     }

@@ -15,6 +15,15 @@ pub(crate) fn possible() -> usize {
         .map_or_else(configured, |id| id + 1)
 }
 
+/// The CPU that the calling thread runs on, which may be another one at once. No system call where the kernel has a faster way.
+pub(crate) fn current() -> u32 {
+    if cfg!(any(loom, miri)) {
+        return 0;
+    }
+    // SAFETY: no arguments, touches no memory of ours; -1 where the kernel cannot tell.
+    u32::try_from(unsafe { libc::sched_getcpu() }).unwrap_or(0)
+}
+
 /// The last number of a list such as "0-3,8": the kernel prints them in ascending order.
 fn highest(list: &str) -> Option<usize> {
     list.trim().rsplit([',', '-']).next()?.parse().ok()

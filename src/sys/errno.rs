@@ -14,6 +14,8 @@ impl std::fmt::Display for Errno {
 impl std::error::Error for Errno {}
 
 pub(crate) const ENOMEM: Errno = Errno(libc::ENOMEM);
+/// What a bound answers that is reached for now.
+pub(crate) const EAGAIN: Errno = Errno(libc::EAGAIN);
 
 fn place() -> *mut i32 {
     // SAFETY: always safe to call; the address is the thread's own.

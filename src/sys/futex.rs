@@ -40,6 +40,10 @@ mod real {
 
         pub(crate) fn advance_and_wake_all(&self) {
             self.0.fetch_add(1, Ordering::SeqCst);
+            #[cfg(feature = "inject")]
+            if crate::sys::plant::planted(crate::sys::plant::Bug::WakesOne) {
+                return wake(&self.0, 1);
+            }
             wake(&self.0, u32::MAX);
         }
 

@@ -4,6 +4,8 @@
 use std::arch::{asm, global_asm};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
+pub use super::plant::{Bug, plant};
+
 global_asm!(
     ".pushsection .data.__psref_inject,\"aw\",@progbits",
     ".balign 64",
@@ -19,6 +21,9 @@ global_asm!(
     ".globl __psref_inject_waiting",
     ".hidden __psref_inject_waiting",
     "__psref_inject_waiting: .quad 0",
+    ".globl __psref_inject_restarts",
+    ".hidden __psref_inject_restarts",
+    "__psref_inject_restarts: .quad 0",
     ".popsection",
 );
 
@@ -91,6 +96,33 @@ pub fn set_delay(turns: u64) {
     word!("__psref_inject_delay").store(turns, Ordering::SeqCst);
 }
 
+/// The same pause between two steps of what is no section.
+pub(crate) fn pause() {
+    count_down(word!("__psref_inject_delay").load(Ordering::Relaxed));
+}
+
+/// As sections do, in optimised builds and in others.
+fn count_down(turns: u64) {
+    // SAFETY: counts a register down.
+    unsafe { asm!("2: sub {0}, 1", "jns 2b", inout(reg) turns => _, options(nomem, nostack)) };
+}
+
+/// How many sections were restarted.
+pub fn restarts() -> u64 {
+    word!("__psref_inject_restarts").load(Ordering::Relaxed)
+}
+
+static SLOW_PATHS: AtomicU64 = AtomicU64::new(0);
+
+/// How many claims, additions and read sections went the slow way; pools count for themselves.
+pub fn slow_paths() -> u64 {
+    SLOW_PATHS.load(Ordering::Relaxed)
+}
+
+pub(crate) fn at_slow_path() {
+    SLOW_PATHS.fetch_add(1, Ordering::Relaxed);
+}
+
 /// The places where sections pause: before the look at a slot, before the holder is written, before the commit; and a reader
 /// between the sequence it read and its store of it, and between its last store and the look for who waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,6 +177,13 @@ static SCAN_STOP: AtomicU64 = AtomicU64::new(u64::MAX);
 static SCAN_STOPPED: AtomicBool = AtomicBool::new(false);
 static COPIES_IGNORED: AtomicBool = AtomicBool::new(false);
 
+static SCAN_DELAY: AtomicU64 = AtomicU64::new(0);
+
+/// Turns of a countdown loop before every fourth slot of a scan: with the pauses of sections a slow scan would see whoever is late.
+pub fn set_scan_delay(turns: u64) {
+    SCAN_DELAY.store(turns, Ordering::SeqCst);
+}
+
 /// A drain's scan stops before its `slot`th slot until [`let_scan_go`].
 pub fn stop_scan_before(slot: u64) {
     SCAN_STOPPED.store(false, Ordering::SeqCst);
@@ -171,6 +210,9 @@ pub(crate) fn copies_ignored() -> bool {
 }
 
 pub(crate) fn at_scan(slot: usize) {
+    if slot.is_multiple_of(4) {
+        count_down(SCAN_DELAY.load(Ordering::Relaxed));
+    }
     while SCAN_STOP.load(Ordering::SeqCst) == slot as u64 {
         SCAN_STOPPED.store(true, Ordering::SeqCst);
         std::hint::spin_loop();

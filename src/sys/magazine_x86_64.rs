@@ -35,7 +35,7 @@ fn moved(answer: usize) -> Moved {
 /// ```text
 /// cpu = cpu_id; if cpu >= limit -> NoCpu
 /// m = magazine[cpu]; if m.guard != open -> Guarded
-/// n = min(m.count, room)
+/// n = min(m.count, room); if n == 0 -> Some(0)             (no commit: the line stays with whoever else looks for objects)
 /// out[0..n] = m.entries[count - n..count]
 /// m.count = count - n                                  <- commit
 /// ```
@@ -52,7 +52,7 @@ pub(crate) unsafe fn pop(magazine: usize, out: *mut usize, room: usize) -> Moved
 /// ```text
 /// cpu = cpu_id; if cpu >= limit -> NoCpu
 /// m = magazine[cpu]; if m.guard != open -> Guarded
-/// n = min(capacity - m.count, given)
+/// n = min(capacity - m.count, given); if n == 0 -> Some(0)
 /// m.entries[count..count + n] = objects[0..n]
 /// m.count = count + n                                  <- commit
 /// ```
@@ -102,7 +102,7 @@ unsafe extern "C" fn pop_section(_: usize, _: *mut usize, _: usize) -> usize {
         "lea r11, [r8 + 8*r9 + {entries}]",
         "lea rcx, [rax - 1]",
         "test rax, rax",
-        "jz 52f",
+        "jz 64f",
         "51:",                                   // two at a time, from the last ones down
         "sub rcx, 1",
         "jl 53f",
@@ -120,7 +120,8 @@ unsafe extern "C" fn pop_section(_: usize, _: *mut usize, _: usize) -> usize {
         "24:",
         "ret",
         "61:", "mov rax, {guarded}", "ret",
-        "63:", "mov rax, {no_cpu}", "ret",
+        "63:", "mov rax, {no_cpu}",
+        "64:", "ret",
         crate::__section_abort!("2", "mov rax, -3\nret"),
         ".cfi_endproc",
         shift = const crate::sys::STRIPE_SHIFT,
@@ -158,7 +159,7 @@ unsafe extern "C" fn push_section(_: usize, _: *const usize, _: usize, _: usize)
         "add r9, rax",
         "lea rcx, [rax - 1]",
         "test rax, rax",
-        "jz 52f",
+        "jz 64f",
         "51:",
         "sub rcx, 1",
         "jl 53f",
@@ -176,7 +177,8 @@ unsafe extern "C" fn push_section(_: usize, _: *const usize, _: usize, _: usize)
         "24:",
         "ret",
         "61:", "mov rax, {guarded}", "ret",
-        "63:", "mov rax, {no_cpu}", "ret",
+        "63:", "mov rax, {no_cpu}",
+        "64:", "ret",
         crate::__section_abort!("2", "mov rax, -3\nret"),
         ".cfi_endproc",
         shift = const crate::sys::STRIPE_SHIFT,

@@ -9,21 +9,28 @@
 pub(crate) mod affinity;
 pub(crate) mod atomic;
 pub(crate) mod backend;
+#[macro_use]
+mod caller;
 pub(crate) mod clock;
 pub(crate) mod cpus;
 pub(crate) mod errno;
+pub(crate) mod eventfd;
 #[cfg(all(test, loom))]
 pub(crate) mod explore;
 pub(crate) mod fork;
 pub(crate) mod futex;
 pub(crate) mod map;
 pub(crate) mod membarrier;
-#[cfg(loom)]
+pub(crate) mod object;
+#[cfg(any(loom, feature = "inject"))]
 pub(crate) mod plant;
 pub(crate) mod process;
 #[cfg(not(loom))]
 pub(crate) mod pthread;
 pub(crate) mod signals;
+#[cfg(not(loom))]
+pub(crate) mod spawn;
+pub(crate) mod stream;
 pub(crate) mod sync;
 #[cfg(loom)]
 pub(crate) mod sync_loom;
@@ -36,6 +43,9 @@ pub mod inject;
 #[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
 #[path = "count_entry_x86_64.rs"]
 mod count_entry;
+#[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
+#[path = "inline_x86_64.rs"]
+pub(crate) mod inline;
 #[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
 #[path = "magazine_x86_64.rs"]
 pub(crate) mod magazine;

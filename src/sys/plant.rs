@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Planted bugs of the loom build: a model that passes has shown something only when it fails with these. Compiled for loom
-//! alone; elsewhere no trace of them is left.
+//! Planted bugs of the test builds, loom's and those with pauses in the sections: a model or a stress run that passes has shown
+//! something only when it fails with these. Elsewhere no trace of them is left.
 
-use std::cell::{Cell, RefCell};
-use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 /// A kind of access, of those that the models weaken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Access {
+#[allow(missing_docs, reason = "the access is its name")]
+pub enum Access {
     Load,
     Store,
     Swap,
@@ -17,14 +16,14 @@ pub(crate) enum Access {
 
 /// A rule left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Bug {
+pub enum Bug {
     /// Accesses that should be SeqCst, of one kind to words of one type, are Relaxed.
     Relaxed(Access, &'static str),
     /// Accesses of a weaker order, to words of one type, are Relaxed.
     Weakened(Ordering, &'static str),
     /// There are no SeqCst fences.
     NoFence,
-    /// A claim does not look at the guard again (R2).
+    /// A claim looks at the guard before it, and not again (R2).
     NoSecondLook,
     /// A claim that was undone wakes nobody (R2).
     SilentUndo,
@@ -68,6 +67,8 @@ pub(crate) enum Bug {
     SilentHandover,
     /// A perform without patience left counts as a grace period.
     GivingUpCompletes,
+    /// A closing gate shows itself closed before the cells' sum is in the total.
+    ShownClosedEarly,
     /// A sealing wakes no late-comer.
     SilentSeal,
     /// A late-comer sleeps uncounted (R20).
@@ -88,30 +89,85 @@ pub(crate) enum Bug {
     CountUnversioned,
     /// A magazine that was emptied is opened before its count's version moves.
     OpenedFirst,
+    /// A drain scans before its membarrier.
+    ScansFirst,
+    /// A closing sums the cells before its membarrier.
+    SumsFirst,
+    /// A release looks at the target after its slot is cleared (R4).
+    TouchesAfterRelease,
+    /// Whoever gives a virtual CPU back wakes nobody.
+    SilentGive,
+    /// Whoever retires something wakes nobody.
+    SilentRetire,
+    /// A batch is counted after it was taken.
+    TakenLate,
+    /// A batch does not wait for its readers.
+    ReadersIgnored,
+    /// A batch does not look who holds its targets.
+    HoldersIgnored,
+    /// What is held is not looked at again after the releases were asked to tell.
+    NoSecondScan,
 }
 
-std::thread_local! {
-    // loom runs all threads of a model on the thread that asked for it.
-    static PLANTED: Cell<&'static [Bug]> = const { Cell::new(&[]) };
-    static ASLEEP_SOON: RefCell<Rc<dyn Fn()>> = RefCell::new(Rc::new(|| ()));
+#[cfg(not(loom))]
+pub use native::plant;
+#[cfg(not(loom))]
+pub(crate) use native::{about_to_sleep, planted};
+
+/// Bugs of the whole process.
+#[cfg(not(loom))]
+mod native {
+    use super::Bug;
+    use std::sync::atomic::{AtomicPtr, Ordering};
+
+    static PLANTED: AtomicPtr<&'static [Bug]> = AtomicPtr::new(std::ptr::null_mut());
+
+    /// Plants bugs, in place of those before. What was planted before is never freed: others look at it.
+    pub fn plant(bugs: &'static [Bug]) {
+        PLANTED.store(Box::leak(Box::new(bugs)), Ordering::SeqCst);
+    }
+
+    pub(crate) fn planted(bug: Bug) -> bool {
+        // SAFETY: null, or leaked by `plant`.
+        unsafe { PLANTED.load(Ordering::Acquire).as_ref() }.is_some_and(|bugs| bugs.contains(&bug))
+    }
+
+    pub(crate) fn about_to_sleep() {}
 }
 
-/// Plants bugs, in place of those before, in the models that this thread runs from now on.
-pub(crate) fn plant(bugs: &'static [Bug]) {
-    PLANTED.set(bugs);
-}
+#[cfg(loom)]
+pub(crate) use models::*;
 
-pub(crate) fn planted(bug: Bug) -> bool {
-    PLANTED.get().contains(&bug)
-}
+/// Bugs of one model.
+#[cfg(loom)]
+mod models {
+    use super::Bug;
+    use std::cell::{Cell, RefCell};
+    use std::rc::Rc;
 
-/// What a late-comer at a gate does from now on before it sleeps: its caller's protection may end there (R20).
-#[cfg(test)]
-pub(crate) fn before_sleep(f: impl Fn() + 'static) {
-    ASLEEP_SOON.replace(Rc::new(f));
-}
+    std::thread_local! {
+        // loom runs all threads of a model on the thread that asked for it.
+        static PLANTED: Cell<&'static [Bug]> = const { Cell::new(&[]) };
+        static ASLEEP_SOON: RefCell<Rc<dyn Fn()>> = RefCell::new(Rc::new(|| ()));
+    }
 
-pub(crate) fn about_to_sleep() {
-    let f = ASLEEP_SOON.with_borrow(Rc::clone);
-    f();
+    /// Plants bugs, in place of those before, in the models that this thread runs from now on.
+    pub(crate) fn plant(bugs: &'static [Bug]) {
+        PLANTED.set(bugs);
+    }
+
+    pub(crate) fn planted(bug: Bug) -> bool {
+        PLANTED.get().contains(&bug)
+    }
+
+    /// What a late-comer at a gate does from now on before it sleeps: its caller's protection may end there (R20).
+    #[cfg(test)]
+    pub(crate) fn before_sleep(f: impl Fn() + 'static) {
+        ASLEEP_SOON.replace(Rc::new(f));
+    }
+
+    pub(crate) fn about_to_sleep() {
+        let f = ASLEEP_SOON.with_borrow(Rc::clone);
+        f();
+    }
 }

@@ -100,6 +100,9 @@ pub(crate) mod tls {
     pub(crate) fn start() {}
 
     pub(crate) fn arm(_: Option<u32>) {}
+
+    #[cfg(not(loom))]
+    pub(crate) fn forget_section() {}
 }
 
 pub(crate) mod objpool_entry {

@@ -51,6 +51,76 @@ pub(crate) fn environment<T>(name: &std::ffi::CStr, read: impl FnOnce(&str) -> O
     read(&std::env::var(name.to_str().ok()?).ok()?)
 }
 
+/// Calls `f`, which may read files, without cancellation points: a thread that ended there would leave what it is in the middle of.
+#[cfg(not(any(loom, miri)))]
+pub(crate) fn uncancelled<T>(f: impl FnOnce() -> T) -> T {
+    unsafe extern "C" {
+        fn pthread_setcancelstate(state: libc::c_int, old: *mut libc::c_int) -> libc::c_int;
+    }
+    const DISABLE: libc::c_int = 1; // of glibc and musl
+    let mut before = 0;
+    // SAFETY: writes our word.
+    unsafe { pthread_setcancelstate(DISABLE, &raw mut before) };
+    let answer = f();
+    // SAFETY: as it was; writes nothing.
+    unsafe { pthread_setcancelstate(before, std::ptr::null_mut()) };
+    answer
+}
+
+/// Nobody is cancelled there.
+#[cfg(any(loom, miri))]
+pub(crate) fn uncancelled<T>(f: impl FnOnce() -> T) -> T {
+    f()
+}
+
+/// The name of a thread of this process, as far as the system knows one, into `name`; how many bytes it has.
+pub(crate) fn thread_name(tid: u32, name: &mut [u8; 16]) -> usize {
+    use std::io::{Cursor, Write};
+    let mut path = [0; 40];
+    if cfg!(miri) || write!(Cursor::new(&mut path[..]), "/proc/self/task/{tid}/comm").is_err() {
+        return 0;
+    }
+    let _errno = errno::Preserve::new();
+    // SAFETY: a terminated path; the kernel writes into our bytes, as many as we say at most.
+    let n = unsafe {
+        let file = libc::open(path.as_ptr().cast(), libc::O_RDONLY | libc::O_CLOEXEC);
+        if file < 0 {
+            return 0;
+        }
+        let n = libc::read(file, name.as_mut_ptr().cast(), name.len());
+        libc::close(file);
+        usize::try_from(n).unwrap_or(0)
+    };
+    name[..n].iter().position(|&byte| byte == b'\n').unwrap_or(n)
+}
+
+/// The program ends by SIGABRT in so many seconds, whatever it does meanwhile: for last words that may never be spoken.
+#[cfg(not(any(loom, miri)))]
+pub(crate) fn abort_in(seconds: i64) {
+    // SAFETY: all-zero is a value of these structures; each call reads and writes ours.
+    unsafe {
+        let mut event: libc::sigevent = std::mem::zeroed();
+        event.sigev_notify = libc::SIGEV_SIGNAL;
+        event.sigev_signo = libc::SIGABRT;
+        let mut timer: libc::c_int = 0;
+        // Not timer_create(3): that takes memory.
+        if libc::syscall(libc::SYS_timer_create, libc::CLOCK_MONOTONIC, &raw mut event, &raw mut timer) != 0 {
+            return;
+        }
+        let mut when: libc::itimerspec = std::mem::zeroed();
+        when.it_value.tv_sec = seconds;
+        libc::syscall(libc::SYS_timer_settime, timer, 0, &raw const when, std::ptr::null_mut::<libc::itimerspec>());
+        let mut abort = std::mem::zeroed();
+        libc::sigemptyset(&raw mut abort);
+        libc::sigaddset(&raw mut abort, libc::SIGABRT);
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const abort, std::ptr::null_mut());
+    }
+}
+
+/// Models have no hangs of this kind.
+#[cfg(any(loom, miri))]
+pub(crate) fn abort_in(_: i64) {}
+
 /// Writes a message to standard error, as far as that goes.
 pub(crate) fn complain(mut bytes: &[u8]) {
     while !bytes.is_empty() {

@@ -27,6 +27,12 @@ impl Mutex {
         check(unsafe { libc::pthread_mutex_lock(self.0.get()) })
     }
 
+    /// Whether the caller has it now.
+    pub(crate) fn try_lock(&self) -> bool {
+        // SAFETY: as above.
+        unsafe { libc::pthread_mutex_trylock(self.0.get()) == 0 }
+    }
+
     /// The caller has locked it.
     pub(crate) fn unlock(&self) -> Result<(), Errno> {
         // SAFETY: as above.

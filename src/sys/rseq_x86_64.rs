@@ -69,6 +69,26 @@ macro_rules! __section_arm {
     };
 }
 
+/// What an abort handler begins with: nothing outside the test build.
+#[cfg(not(feature = "inject"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __section_restarted {
+    () => {
+        ""
+    };
+}
+
+/// Counts it.
+#[cfg(feature = "inject")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __section_restarted {
+    () => {
+        "lock inc qword ptr [rip + __psref_inject_restarts]\n"
+    };
+}
+
 /// What follows the last instruction after section `$id`: the abort handler in its own place, behind the signature that
 /// glibc registered (an undefined instruction), which goes to `$to`.
 #[doc(hidden)]
@@ -79,6 +99,7 @@ macro_rules! __section_abort {
             ".pushsection __rseq_failure,\"ax\",@progbits\n.byte 0x0f, 0xb9, 0x3d\n.long 0x53053053\n",
             $id,
             "5:\n",
+            $crate::__section_restarted!(),
             $to,
             "\n.popsection\n"
         )

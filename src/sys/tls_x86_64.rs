@@ -15,7 +15,53 @@
 
 use std::arch::{asm, global_asm};
 use std::ffi::c_void;
+use std::mem::offset_of;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+
+/// In a thread's words: its number.
+pub const THREAD_NUMBER: usize = offset_of!(Words, number);
+/// The word of its read sections.
+pub const THREAD_READING: usize = offset_of!(Words, reading);
+/// In the words of the process, which only slow paths write: where the rseq area is.
+pub const WORDS_RSEQ_OFFSET: usize = 0;
+/// CPU ids from here on take the slow path.
+pub const WORDS_CPU_LIMIT: usize = 8;
+/// What readers store as they enter; on another line, for performers write it.
+pub const WORDS_GRACE: usize = 64;
+/// What the performer that waits has made of it.
+pub const WORDS_WAITED: usize = 72;
+
+/// What code inlined into C programs calls the process's words. It reads them and the library's structures, so both are ABI, of the version
+/// that the number says: where the versions differ, the program or plug-in is refused as it is loaded.
+macro_rules! words_name {
+    () => {
+        "psref_inline_abi_1"
+    };
+}
+/// That name.
+pub const WORDS_NAME: &str = words_name!();
+/// And the thread's.
+macro_rules! thread_name {
+    () => {
+        "psref_inline_thread"
+    };
+}
+/// That name.
+pub const THREAD_NAME: &str = thread_name!();
+
+/// Another name for what follows, for code that was inlined into C programs (feature `c-abi`).
+#[cfg(feature = "c-abi")]
+macro_rules! also_named {
+    ($name:expr, $size:literal) => {
+        concat!(".globl ", $name, "\n.type ", $name, ", @object\n.size ", $name, ", ", $size, "\n", $name, ":")
+    };
+}
+#[cfg(not(feature = "c-abi"))]
+macro_rules! also_named {
+    ($name:expr, $size:literal) => {
+        ""
+    };
+}
 
 global_asm!(
     ".pushsection .tdata.__psref_tls,\"awT\",@progbits",
@@ -24,6 +70,7 @@ global_asm!(
     ".hidden __psref_tls",
     ".type __psref_tls, @object",
     ".size __psref_tls, 64",
+    also_named!(thread_name!(), "64"),
     "__psref_tls:",
     ".quad 0, 0, 0, 0",
     ".globl __psref_no_rseq",
@@ -34,35 +81,44 @@ global_asm!(
     ".long 0, -1",
     ".quad 0, 0, 0",
     ".popsection",
-    ".pushsection .data.__psref_rseq_offset,\"aw\",@progbits",
-    ".balign 8",
+    ".pushsection .data.__psref_words,\"aw\",@progbits",
+    ".balign 64",
+    also_named!(words_name!(), "128"),
+    "99:",
     ".globl __psref_rseq_offset",
     ".hidden __psref_rseq_offset",
     ".type __psref_rseq_offset, @object",
     ".size __psref_rseq_offset, 8",
+    ".org 99b + {rseq_offset}",
     "__psref_rseq_offset:",
+    ".quad 0",
+    ".globl __psref_cpu_limit",
+    ".hidden __psref_cpu_limit",
+    ".type __psref_cpu_limit, @object",
+    ".size __psref_cpu_limit, 8",
+    ".org 99b + {cpu_limit}",
+    "__psref_cpu_limit:",
     ".quad 0",
     ".globl __psref_grace",
     ".hidden __psref_grace",
     ".type __psref_grace, @object",
     ".size __psref_grace, 8",
-    ".balign 64",
+    ".org 99b + {grace}",
     "__psref_grace:",
     ".quad 0x10001",
     ".globl __psref_waited",
     ".hidden __psref_waited",
     ".type __psref_waited, @object",
     ".size __psref_waited, 8",
+    ".org 99b + {waited}",
     "__psref_waited:",
     ".quad 0",
-    ".balign 64",
-    ".globl __psref_cpu_limit",
-    ".hidden __psref_cpu_limit",
-    ".type __psref_cpu_limit, @object",
-    ".size __psref_cpu_limit, 8",
-    "__psref_cpu_limit:",
-    ".quad 0",
+    ".org 99b + 128",
     ".popsection",
+    rseq_offset = const WORDS_RSEQ_OFFSET,
+    cpu_limit = const WORDS_CPU_LIMIT,
+    grace = const WORDS_GRACE,
+    waited = const WORDS_WAITED,
 );
 
 /// The words of one thread.
@@ -173,4 +229,13 @@ pub(crate) fn arm(cpus: Option<u32>) {
     // Relaxed: published with the back end.
     cpu_limit().store(u64::from(cpus.unwrap_or(0)), Ordering::Relaxed);
     rseq_offset().store(offset.cast_unsigned(), Ordering::Relaxed);
+}
+
+/// Forgets the section that the calling thread was in last: from here on the kernel has nothing to look up in the module that
+/// the section lies in, until the thread begins another one.
+pub(crate) fn forget_section() {
+    // The process's own word might lead to the area without a CPU, where a thread that came late into rseq was not.
+    let Some(offset) = registered() else { return };
+    // SAFETY: `rseq_cs` of the kernel's area of this thread, which belongs to whoever runs sections (R17); no section is under way.
+    unsafe { asm!("mov qword ptr fs:[{o} + 8], 0", o = in(reg) offset, options(nostack)) };
 }

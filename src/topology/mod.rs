@@ -115,6 +115,11 @@ impl Topology {
         self.source
     }
 
+    /// How many possible CPUs it knows: their ids are below this.
+    pub fn cpus(&self) -> usize {
+        self.home_of.len()
+    }
+
     /// The nodes with memory, by the kernel's numbers, nearest to `cpu` first: its own node, if that has memory, then
     /// by distance.
     ///

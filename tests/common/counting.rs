@@ -168,7 +168,7 @@ impl Device {
     /// The caller is the only one to close it.
     pub fn close(&self) -> &'static GateState {
         // SAFETY: alive as long as `self`.
-        unsafe { gate::try_close(self.at(), b"test") }.unwrap().unwrap()
+        unsafe { gate::try_close(self.at(), b"test", psref::Patience::FOREVER) }.unwrap().unwrap()
     }
 
     pub fn seal_within(&self, closed: &'static GateState, patience: Patience) -> Result<(), GaveUp> {
