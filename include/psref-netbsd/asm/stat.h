@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The system's <asm/stat.h>, a structure of which has a member called __unused: <sys/cdefs.h> makes a macro of that
+ * name. The macro is put aside and not this header taken in there: most programs cannot have it.
+ */
+#ifndef PSREF_NETBSD_ASM_STAT_H
+#define PSREF_NETBSD_ASM_STAT_H
+#pragma GCC system_header
+/* First: it would come in the middle, by way of the C library. */
+#include <sys/cdefs.h>
+#pragma push_macro("__unused")
+#undef __unused
+#include_next <asm/stat.h>
+#pragma pop_macro("__unused")
+#endif
