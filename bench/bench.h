@@ -11,9 +11,11 @@
 //   handed.c        series of objects handed over    report_pools.c  what is printed of pools
 //   wakes.c         from release to return           first.c         series of first use
 //   memory.c        bytes of an object               workers.c       pinned threads
+//   footprint.c     the same of everything           scaling.c       series of destroying beside many holds
 //   report.c        what is printed                  report_destroy.c  the same of destroying
 //   targets.c       the targets                      json.c          the same for other programs
 //   facts.c         the machine                      floor/          a library of empty functions
+//   report_footprint.c  what is printed of memory    sizes.h         the library's constants
 //   peers/          other libraries, each built where it is installed
 #ifndef PSREF_BENCH_H
 #define PSREF_BENCH_H
@@ -56,6 +58,7 @@ struct series {
 	size_t sample_count, round_count;
 };
 
+enum { SERIES_MOST = 512 };
 // Each ends up in the one list that the rounds shuffle.
 struct series *series_add(const char *name, unsigned threads, unsigned every,
                           size_t (*take)(struct series *, double *, size_t), void *what);
@@ -112,6 +115,15 @@ struct contestant {
 	void (*op)(void *state, unsigned long turns); // by any number of threads at once. NULL: left out, `needs` is not there
 	const char *floor;       // the contestant that calls as many empty functions with the same arguments; NULL: FLOOR
 	const char *needs;       // what must be installed when the benchmark is built
+	unsigned what;           // of these
+#define DOES_LOOK   1u  // keeps everything that can be reached, for a moment
+#define DOES_HOLD   2u  // one object
+#define DOES_TAKE   4u  // takes an object and gives it back
+#define DOES_TAKE_8 8u  // the same with eight
+#define DOES_BULK   16u // the same with eight in one call
+#define IS_OURS     32u
+#define IS_INLINE   64u // what is measured is code in the caller's loop, no function of a library
+#define IS_SHOWN    128u // and not counted: asks of its threads what the others do not
 };
 
 extern const struct contestant contestants[];
@@ -130,6 +142,7 @@ const struct series *floor_of(const char *name);
 // A stock that one thread takes up to `n` objects from at a time, and another gives them back to.
 struct hander {
 	const char *name;
+	const char *both_ways; // the series in which each thread does both; NULL: it cannot
 	const struct kind *kind;
 	size_t (*take)(void *state, void **objects, size_t n); // how many. NULL: left out, with the contestants of the same library
 	void (*give)(void *state, void **objects, size_t n);
@@ -157,21 +170,32 @@ extern const size_t destroyer_count;
 #define FLOOR "floor"
 #define PAIR "psref pair"
 #define NESTED "psref, 4 nested"
+#define PAIR_INLINE "psref pair, inline"
+#define NESTED_INLINE "psref, 4 nested, inline"
 #define LOCALCOUNT "localcount pair"
+#define LOCALCOUNT_INLINE "localcount pair, inline"
 #define LOCALCOUNT_FLOOR "floor, arguments of localcount"
 #define SECTION "read section"
+#define SECTION_INLINE "read section, inline"
 #define SECTION_FLOOR "floor, arguments of a read section"
 #define PASS "gate enter + exit"
 #define PASS_FLOOR "floor, arguments of a gate"
+#define PASS_INLINE "gate enter + exit, inline"
 #define VISIT "gate acquire + release"
+#define VISIT_INLINE "gate acquire + release, inline"
+#define MEMB_INLINE "liburcu memb, inline"
 #define POOL_FLOOR "floor, arguments of a pool"
 #define POOL "objpool pop + push"
+#define POOL_INLINE "objpool pop + push, inline"
 #define POOL_EIGHT "objpool, 8 pops then 8 pushes"
+#define POOL_EIGHT_INLINE "objpool, 8 then 8, inline"
 #define POOL_BULK "objpool, bulk of 8"
 #define POOL_EMPTY "objpool, empty: NULL"
 #define MIMALLOC_EIGHT "mimalloc, 8 then 8"
 #define HANDED "objpool, handed over"
 #define HANDED_ARRAY_QUEUE "ArrayQueue, handed over"
+#define TRADED "objpool, both ways"
+#define TRADED_ARRAY_QUEUE "ArrayQueue, both ways"
 #define MEMBARRIER "membarrier"
 #define DRAIN "psref drain, unreferenced"
 #define LOCALCOUNT_DRAIN "localcount drain, unreferenced"
@@ -203,7 +227,26 @@ void first_use_add(const char *program);
 int first_use_child(void);        // what `program --first-use` does
 unsigned first_use_repinned(void); // processes whose affinity mask was not what it had been
 
+// ---- scaling.c
+
+enum { SCALED = 3, HOLD_CROWDS = 4 };
+extern const unsigned crowds_of_holds[HOLD_CROWDS];
+
+// What waits, and while how many holds of others.
+struct scaled {
+	const char *what;
+	char name[40];
+	unsigned wait, crowd;
+	struct series *series;
+};
+
+void scaling_add(void);
+void scaling_remove(void);
+const struct scaled *scaled_at(size_t i); // NULL after the last
+
 extern uint64_t slice_ns, long_slice_ns; // of one series; of one with more threads than CPUs
+
+double resident(void); // bytes of the process that are in memory
 
 // Bytes that a localcount takes besides itself once it was used on every CPU in use, seen in the size of the process.
 double memory_of_localcount(void);
@@ -218,14 +261,32 @@ enum { POOL_SIZES = 2 };
 void memory_of_pools(struct pool_memory memory[POOL_SIZES]);
 double memory_of_linux_pool(size_t objects, size_t cpus);
 
+// ---- footprint.c
+
+struct facts;
+
+struct footprint {
+	char what[48];
+	double caller;    // bytes in its user's structures
+	double once, cpu; // in the library: once, and for every CPU that uses it
+	double measured;  // the latter two, on the CPUs in use; 0: not seen
+	size_t objects;   // of a pool
+};
+enum { FOOTPRINTS_MOST = 16, MANY_CPUS = 256 };
+size_t footprints_read(struct footprint rows[FOOTPRINTS_MOST], const struct facts *facts);
+double footprint_on(const struct footprint *row, size_t cpus);
+
 // ---- what is printed
 
 struct facts {
 	char cpu[80], kernel[80], governor[80], cpus[80], siblings[32];
-	const char *libc, *version, *backend;
+	char date[16];
+	const char *libc, *version, *backend, *peers;
 	double load[2]; // before and after
 	double localcount_bytes;
 	struct pool_memory pools[POOL_SIZES];
+	struct footprint footprints[FOOTPRINTS_MOST];
+	size_t footprint_count;
 };
 
 void facts_read(struct facts *facts);
@@ -238,7 +299,7 @@ struct target {
 	struct spread seen;
 };
 
-enum { TARGETS_MOST = 40 };
+enum { TARGETS_MOST = 48 };
 size_t targets_read(struct target targets[TARGETS_MOST], const struct facts *facts);
 void targets_print(const struct facts *facts);
 void print_ratio(const struct series *series, const struct series *base); // 22 characters wide, like the next
@@ -246,6 +307,7 @@ void print_value(const struct series *series, double unit);
 void report_print(const struct facts *facts, double seconds);
 void report_pools(const struct facts *facts);
 void report_destroy(void);
+void report_footprint(const struct facts *facts);
 void json_write(FILE *file, const struct facts *facts);
 
 #endif

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // Local counts, device gates and read sections; and for each a floor that takes the same arguments.
+#include "held.h"
 #include "ways.h"
 
-#include <psref/device_gate.h>
-#include <psref/kmutex.h>
-#include <psref/localcount.h>
 #include <psref/pserialize.h>
 #include <stdlib.h>
 
@@ -14,13 +12,6 @@ int floor_open(void);
 void floor_close(int s);
 void floor_enter(struct device_gate_device *dv);
 void floor_exit(struct device_gate_device *dv);
-
-// A line of its own for what is read at every pair.
-struct counted {
-	_Alignas(128) struct localcount count;
-	_Alignas(128) kmutex_t interlock;
-	kcondvar_t cv;
-};
 
 static void *localcount_setup(void)
 {
@@ -81,10 +72,6 @@ void section_floor(void *state, unsigned long turns)
 }
 
 // ---- device gates
-
-struct device {
-	_Alignas(128) struct device_gate_device dv;
-};
 
 static void *gate_setup(void)
 {

@@ -100,7 +100,11 @@ const struct destroyer destroyers[] = {
 	{ "perform, read sections", NULL, perform, NULL, SECTION },
 	{ "liburcu memb synchronize", NULL, memb_synchronize, NULL, "liburcu memb" },
 	{ "liburcu bp synchronize", NULL, bp_synchronize, NULL, "liburcu bp" },
+	{ "liburcu qsbr synchronize", NULL, qsbr_synchronize, NULL, "liburcu qsbr, announcing" },
 	{ "ck_epoch_synchronize", NULL, ck_synchronize, NULL, "ck_epoch" },
 	{ "crossbeam-epoch defer to call", NULL, crossbeam_synchronize, NULL, "crossbeam-epoch pin" },
+	{ "ck_hp retire + purge", NULL, ck_hp_reclaim_one, NULL, "ck_hp" },
+	{ "haphazard retire + eager reclaim", NULL, haphazard_reclaim, NULL, "haphazard" },
+	{ "seize retire + flush to call", NULL, seize_reclaim, NULL, "seize" },
 };
 const size_t destroyer_count = COUNT(destroyers);

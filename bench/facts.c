@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <time.h>
 
 // The file's first line that begins with `begin`, without it; "unknown" where there is none.
 static void read_line(char *text, size_t size, const char *path, const char *begin)
@@ -54,5 +55,9 @@ void facts_read(struct facts *facts)
 	facts->libc = gnu_get_libc_version();
 	facts->version = psref_version();
 	facts->backend = psref_backend();
+	facts->peers = PEERS;
+	time_t now = time(NULL);
+	struct tm utc;
+	strftime(facts->date, sizeof facts->date, "%F", gmtime_r(&now, &utc));
 	facts_read_load(&facts->load[0]);
 }

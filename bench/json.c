@@ -51,6 +51,60 @@ static void write_series(FILE *file, const struct series *s)
 	fprintf(file, "]}");
 }
 
+// What the library takes, on the CPUs in use and on many.
+static void write_footprints(FILE *file, const struct facts *facts)
+{
+	fprintf(file, "],\n  \"cpus_used\": %u, \"many_cpus\": %d,\n  \"memory\": [\n", cpu_count(), MANY_CPUS);
+	for (size_t i = 0; i < facts->footprint_count; i++) {
+		const struct footprint *row = &facts->footprints[i];
+		fprintf(file, "%s    {", i > 0 ? ",\n" : "");
+		text(file, "what", row->what), fprintf(file, ", ");
+		number(file, "caller", row->caller), fprintf(file, ", ");
+		number(file, "once", row->once), fprintf(file, ", ");
+		number(file, "per_cpu", row->cpu), fprintf(file, ", ");
+		number(file, "computed", footprint_on(row, cpu_count())), fprintf(file, ", ");
+		number(file, "measured", row->measured > 0 ? row->measured : NAN), fprintf(file, ", ");
+		number(file, "many", footprint_on(row, MANY_CPUS)), fprintf(file, ", ");
+		number(file, "linux_many", row->objects > 0 ? memory_of_linux_pool(row->objects, MANY_CPUS) : NAN);
+		fprintf(file, "}");
+	}
+}
+
+// What the series are, in the order of the tables.
+static void write_tables(FILE *file)
+{
+	fprintf(file, "\n  ],\n  \"contestants\": [\n");
+	for (size_t i = 0; i < contestant_count; i++) {
+		const struct contestant *c = &contestants[i];
+		static const char *const jobs[] = { "look", "hold", "take", "take 8", "bulk" };
+		const char *job = "";
+		fprintf(file, "%s    {", i > 0 ? ",\n" : ""), text(file, "name", c->name), fprintf(file, ", \"jobs\": [");
+		for (size_t j = 0; j < COUNT(jobs); j++)
+			if (c->what & 1u << j)
+				fprintf(file, "%s\"%s\"", job, jobs[j]), job = ", ";
+		fprintf(file, "], \"ours\": %s, \"inline\": %s, \"counted\": %s}", c->what & IS_OURS ? "true" : "false",
+		        c->what & IS_INLINE ? "true" : "false", c->what & IS_SHOWN ? "false" : "true");
+	}
+	fprintf(file, "\n  ],\n  \"handers\": [\n");
+	for (size_t i = 0; i < hander_count; i++) {
+		fprintf(file, "%s    {", i > 0 ? ",\n" : ""), text(file, "name", handers[i].name), fprintf(file, ", ");
+		text(file, "both_ways", handers[i].both_ways != NULL ? handers[i].both_ways : ""), fprintf(file, "}");
+	}
+	fprintf(file, "\n  ],\n  \"destroyers\": [");
+	for (size_t i = 0; i < destroyer_count; i++) {
+		fprintf(file, "%s", i > 0 ? ", " : "");
+		fprintf(file, "{"), text(file, "name", destroyers[i].name), fprintf(file, "}");
+	}
+	fprintf(file, "],\n  \"scaling\": [\n");
+	for (size_t i = 0; scaled_at(i) != NULL; i++) {
+		const struct scaled *scaled = scaled_at(i);
+		fprintf(file, "%s    {", i > 0 ? ",\n" : ""), text(file, "what", scaled->what);
+		fprintf(file, ", \"holds\": %u, ", crowds_of_holds[scaled->crowd]), text(file, "series", scaled->name);
+		fprintf(file, "}");
+	}
+	fprintf(file, "\n  ");
+}
+
 void json_write(FILE *file, const struct facts *facts)
 {
 	struct target targets[TARGETS_MOST];
@@ -62,6 +116,9 @@ void json_write(FILE *file, const struct facts *facts)
 	text(file, "glibc", facts->libc), fprintf(file, ", ");
 	text(file, "cpus", facts->cpus), fprintf(file, ", ");
 	text(file, "governor", facts->governor), fprintf(file, ", ");
+	text(file, "siblings", facts->siblings), fprintf(file, ", ");
+	text(file, "date", facts->date), fprintf(file, ", ");
+	text(file, "peers", facts->peers), fprintf(file, ", ");
 	fprintf(file, "\"pinned\": %s, ", cpu_pinned() ? "true" : "false");
 	number(file, "load_before", facts->load[0]), fprintf(file, ", ");
 	number(file, "load_after", facts->load[1]), fprintf(file, ", ");
@@ -74,6 +131,8 @@ void json_write(FILE *file, const struct facts *facts)
 		number(file, "limit", m->limit), fprintf(file, ", ");
 		number(file, "linux_bytes", m->linux_bytes), fprintf(file, "}");
 	}
+	write_footprints(file, facts);
+	write_tables(file);
 	fprintf(file, "],\n  \"series\": [\n");
 	for (size_t i = 0; series_at(i) != NULL; i++) {
 		fputs(i > 0 ? ",\n" : "", file);

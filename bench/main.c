@@ -54,7 +54,7 @@ static void one_round(size_t number, size_t *order, size_t count)
 
 static void all_rounds(double seconds)
 {
-	size_t order[256], count = 0;
+	size_t order[SERIES_MOST], count = 0;
 	for (size_t i = 0; series_at(i) != NULL && count < COUNT(order); i++)
 		if (series_at(i)->take != NULL)
 			order[count++] = i;
@@ -93,6 +93,7 @@ int main(int argc, char **argv)
 	handed_add();
 	destroy_add();
 	wakes_add();
+	scaling_add();
 	first_use_add("/proc/self/exe");
 	uint64_t began = wall_ns();
 	all_rounds(seconds);
@@ -103,8 +104,10 @@ int main(int argc, char **argv)
 	handed_remove();
 	destroy_remove();
 	wakes_remove();
+	scaling_remove();
 	facts.localcount_bytes = memory_of_localcount();
 	memory_of_pools(facts.pools);
+	facts.footprint_count = footprints_read(facts.footprints, &facts);
 
 	report_print(&facts, took);
 	if (json != NULL) {

@@ -12,7 +12,7 @@
 enum { OBJECTS = 262144 };
 
 // Counted page by page by the kernel; the figures that it keeps as it goes are rough.
-static double resident(void)
+double resident(void)
 {
 	char line[128];
 	double kilobytes = 0;

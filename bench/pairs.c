@@ -21,7 +21,7 @@ struct race {
 };
 
 static const unsigned thread_counts[] = { 1, 2, THREADS };
-enum { RACES_MOST = 128 };
+enum { RACES_MOST = 256 };
 static struct race races[RACES_MOST];
 static size_t race_count;
 

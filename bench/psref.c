@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // Passive references. What acquire answers is not looked at: after a refusal the release would end the program.
+#include "held.h"
 #include "ways.h"
 
-#include <psref/psref.h>
 #include <stdlib.h>
 
 void floor_acquire(struct psref *psref, const struct psref_target *target, struct psref_class *class_);
 void floor_release(struct psref *psref, const struct psref_target *target, struct psref_class *class_);
-
-struct held {
-	_Alignas(128) struct psref_target target;
-	struct psref_class *class_;
-};
 
 static void *setup(void)
 {

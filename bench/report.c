@@ -100,6 +100,7 @@ void report_print(const struct facts *facts, double seconds)
 	print_left_out();
 	report_destroy();
 	print_times();
+	report_footprint(facts);
 	printf("\na localcount used on %u CPU%s takes %.1f bytes besides itself, %.1f a CPU\n", cpu_count(),
 	       cpu_count() == 1 ? "" : "s", facts->localcount_bytes, facts->localcount_bytes / cpu_count());
 	targets_print(facts);

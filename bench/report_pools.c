@@ -2,22 +2,28 @@
 // What is printed of stocks of objects: what is handed from CPU to CPU, and the memory of a pool.
 #include "bench.h"
 
-static void print_handed(void)
+static void print_ways(const char *what, bool both_ways)
 {
-	const struct series *queue = series_find(HANDED_ARRAY_QUEUE, 2);
-	if (series_find(HANDED, 2) == NULL)
-		return;
-	printf("\n%-34s %22s %22s %22s\n", "taken on one CPU, given on another", "objects/s, x ArrayQueue", "ns an object",
-	       "millions a second");
+	const struct series *queue = series_find(both_ways ? TRADED_ARRAY_QUEUE : HANDED_ARRAY_QUEUE, 2);
+	printf("\n%-34s %22s %22s %22s\n", what, "objects/s, x ArrayQueue", "ns an object", "millions a second");
 	for (size_t i = 0; i < hander_count; i++) {
-		const struct series *series = series_find(handers[i].name, 2);
+		const char *name = both_ways ? handers[i].both_ways : handers[i].name;
+		const struct series *series = name != NULL ? series_find(name, 2) : NULL;
 		if (series == NULL)
 			continue;
-		printf("%-34s", handers[i].name);
+		printf("%-34s", name);
 		print_ratio(queue, series);
 		print_value(series, 1);
 		printf(" %22.1f\n", 1e3 / spread_of(series->samples, series->sample_count).median);
 	}
+}
+
+static void print_handed(void)
+{
+	if (series_find(HANDED, 2) == NULL)
+		return;
+	print_ways("taken on one CPU, given on another", false);
+	print_ways("the same both ways at once", true);
 }
 
 static void print_memory(const struct facts *facts)

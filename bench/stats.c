@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SERIES_MOST = 256, ROOM = 64 };
+enum { ROOM = 64 };
 
 static struct series all[SERIES_MOST];
 static size_t all_count;

@@ -48,6 +48,15 @@ static void pair(struct target *targets, const char *name, double limit, bool tw
 		two_threads(targets, name);
 }
 
+// Inlined code beside two empty calls, which it does not make.
+static void inlined(struct target *targets, const char *name, double limit)
+{
+	char text[64];
+	snprintf(text, sizeof text, "%s / %s", name, FLOOR);
+	ratio(targets, text, series_find(name, 1), series_find(FLOOR, 1), limit);
+	two_threads(targets, name);
+}
+
 static void destroyer(struct target *targets, const char *name)
 {
 	char text[64];
@@ -63,6 +72,8 @@ static void pools(struct target *targets, const struct facts *facts)
 	ratio(targets, "objpool, bulk of 8 / 8 then 8", series_find(POOL_BULK, 1), series_find(POOL_EIGHT, 1), 0.5);
 	two_threads(targets, POOL_BULK);
 	ratio(targets, "handed over, objects/s: objpool / ArrayQueue", series_find(HANDED_ARRAY_QUEUE, 2), series_find(HANDED, 2), 3);
+	targets[count - 1].at_least = true;
+	ratio(targets, "both ways, objects/s: objpool / ArrayQueue", series_find(TRADED_ARRAY_QUEUE, 2), series_find(TRADED, 2), 3);
 	targets[count - 1].at_least = true;
 	time_of(targets, "objpool, empty: NULL, ns", series_find(POOL_EMPTY, 1), 1, 50);
 	for (size_t i = 0; i < POOL_SIZES; i++) {
@@ -83,6 +94,11 @@ size_t targets_read(struct target targets[TARGETS_MOST], const struct facts *fac
 	pair(targets, SECTION, 1.2, true);
 	pair(targets, PASS, 2.2, true);
 	pair(targets, VISIT, 2.2, true);
+	inlined(targets, PAIR_INLINE, 1.35);
+	inlined(targets, LOCALCOUNT_INLINE, 1.1);
+	ratio(targets, "read section / liburcu memb, both inline", series_find(SECTION_INLINE, 1), series_find(MEMB_INLINE, 1), 1.05);
+	two_threads(targets, SECTION_INLINE);
+	inlined(targets, POOL_INLINE, 1.5);
 	pools(targets, facts);
 	destroyer(targets, DRAIN);
 	destroyer(targets, LOCALCOUNT_DRAIN);

@@ -22,6 +22,14 @@ void gate_passes(void *state, unsigned long turns);
 void gate_visits(void *state, unsigned long turns);
 void gate_floor(void *state, unsigned long turns);
 
+// inline.c: the same loops, with the library's code in them
+void psref_inline_pairs(void *state, unsigned long turns);
+void psref_inline_four(void *state, unsigned long turns);
+void localcount_inline_pairs(void *state, unsigned long turns);
+void section_inline_pairs(void *state, unsigned long turns);
+void gate_inline_passes(void *state, unsigned long turns);
+void gate_inline_visits(void *state, unsigned long turns);
+
 // shared.c
 extern const struct kind shared_kind;
 void atomic_pairs(void *state, unsigned long turns);
@@ -40,6 +48,7 @@ size_t stock_objects(void); // that a stock has
 extern const struct kind objpool_kind, empty_objpool_kind, libc_kind;
 STOCK_WAYS(objpool, )
 STOCK_WAYS(objpool_floor, )
+STOCK_WAYS(objpool_inline, )
 STOCK_WAYS(libc, )
 void objpool_bulk(void *state, unsigned long turns);
 size_t objpool_bulk_take(void *state, void **objects, size_t n);
@@ -61,20 +70,37 @@ void memb_synchronize(void) PEER;
 void bp_pairs(void *state, unsigned long turns) PEER;
 void bp_inline_pairs(void *state, unsigned long turns) PEER;
 void bp_synchronize(void) PEER;
+extern const struct kind qsbr_kind PEER;
+void qsbr_pairs(void *state, unsigned long turns) PEER;
+void qsbr_inline_pairs(void *state, unsigned long turns) PEER;
+void qsbr_synchronize(void) PEER;
 
 // peers/ck.c
 extern const struct kind ck_kind PEER;
 void ck_pairs(void *state, unsigned long turns) PEER;
 void ck_synchronize(void) PEER;
 
-// peers/ck_ring.c
+// peers/ck_hp.c
+extern const struct kind ck_hp_kind PEER;
+void ck_hp_pairs(void *state, unsigned long turns) PEER;
+void ck_hp_reclaim_one(void) PEER;
+
+// peers/ck_ring.c, peers/ck_stack.c
 extern const struct kind ck_ring_kind PEER;
 STOCK_WAYS(ck_ring, PEER)
 STOCK_WAYS(ck_spsc, PEER)
+extern const struct kind ck_stack_kind PEER;
+STOCK_WAYS(ck_stack, PEER)
 
 // peers/array_queue.c
 extern const struct kind array_queue_kind PEER;
 STOCK_WAYS(array_queue, PEER)
+
+// peers/dpdk.c
+extern const struct kind dpdk_kind PEER;
+STOCK_WAYS(dpdk, PEER)
+STOCK_WAYS(dpdk_inline, PEER)
+void dpdk_bulk(void *state, unsigned long turns) PEER;
 
 // peers/malloc.c
 extern const struct kind jemalloc_kind PEER, mimalloc_kind PEER;
@@ -84,5 +110,21 @@ STOCK_WAYS(mimalloc, PEER)
 // peers/crossbeam.c
 void crossbeam_pairs(void *state, unsigned long turns) PEER;
 void crossbeam_synchronize(void) PEER;
+
+// peers/rust_holds.c
+extern const struct kind arc_kind PEER, arc_swap_kind PEER, haphazard_kind PEER, seize_kind PEER, slab_kind PEER;
+void arc_pairs(void *state, unsigned long turns) PEER;
+void arc_swap_pairs(void *state, unsigned long turns) PEER;
+void haphazard_pairs(void *state, unsigned long turns) PEER;
+void haphazard_reclaim(void) PEER;
+void seize_pairs(void *state, unsigned long turns) PEER;
+void seize_reclaim(void) PEER;
+void slab_pairs(void *state, unsigned long turns) PEER;
+
+// peers/rust_pools.c
+extern const struct kind slab_pool_kind PEER, linear_pool_kind PEER;
+STOCK_WAYS(slab_pool, PEER)
+void linear_pool_pairs(void *state, unsigned long turns) PEER;
+void linear_pool_eight(void *state, unsigned long turns) PEER;
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// crossbeam-epoch by call: src/lib.rs is a shared library around it.
+// crossbeam-epoch by call: src/epoch.rs is a shared library around it.
 #include "../ways.h"
 
 struct guard {

@@ -5,6 +5,7 @@
 
 #include <urcu/urcu-bp.h>
 #include <urcu/urcu-memb.h>
+#include <urcu/urcu-qsbr.h>
 
 static void join(void)
 {
@@ -45,4 +46,25 @@ void memb_synchronize(void)
 void bp_synchronize(void)
 {
 	urcu_bp_synchronize_rcu();
+}
+
+// ---- QSBR: its sections are nothing, and its threads pay by announcing, between two sections, that they hold nothing: here after
+// every one.
+
+const struct kind qsbr_kind = { .join = urcu_qsbr_register_thread, .leave = urcu_qsbr_unregister_thread };
+
+void qsbr_pairs(void *state, unsigned long turns)
+{
+	(void)state;
+	while (turns-- > 0) {
+		urcu_qsbr_read_lock();
+		urcu_qsbr_read_unlock();
+		urcu_qsbr_quiescent_state();
+	}
+}
+
+// The caller is not one of its threads: it waits for them, and nobody for it.
+void qsbr_synchronize(void)
+{
+	urcu_qsbr_synchronize_rcu();
 }

@@ -6,6 +6,7 @@
 
 #include <urcu/urcu-bp.h>
 #include <urcu/urcu-memb.h>
+#include <urcu/urcu-qsbr.h>
 
 void memb_inline_pairs(void *state, unsigned long turns)
 {
@@ -22,5 +23,15 @@ void bp_inline_pairs(void *state, unsigned long turns)
 	while (turns-- > 0) {
 		urcu_bp_read_lock();
 		urcu_bp_read_unlock();
+	}
+}
+
+void qsbr_inline_pairs(void *state, unsigned long turns)
+{
+	(void)state;
+	while (turns-- > 0) {
+		urcu_qsbr_read_lock();
+		urcu_qsbr_read_unlock();
+		urcu_qsbr_quiescent_state();
 	}
 }

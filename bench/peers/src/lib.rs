@@ -1,47 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! crossbeam-epoch behind functions that C calls; and [`ArrayQueue`](crossbeam_queue::ArrayQueue).
+//! What Rust programs would use instead, behind functions that C calls: a crate or two a file. What a thread of a Rust program would keep
+//! in its stack frame lies in the caller's: a [`MaybeUninit`](std::mem::MaybeUninit) that a C structure of as many pointers has room for.
 
+mod arcs;
+mod epoch;
+mod hazards;
+mod pools;
+mod seizing;
+mod slab;
 mod stock;
 
-use crossbeam_epoch::{Guard, pin};
-use std::mem::MaybeUninit;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-// The caller's `struct guard` has room for two pointers.
-const _: () = assert!(size_of::<Guard>() <= 2 * size_of::<usize>() && align_of::<Guard>() <= align_of::<usize>());
-
-/// Pins the thread.
-#[unsafe(no_mangle)]
-pub extern "C" fn bench_crossbeam_pin(guard: &mut MaybeUninit<Guard>) {
-    guard.write(pin());
-}
-
-/// Drops the guard.
-///
-/// # Safety
-/// [`bench_crossbeam_pin`] wrote it in this thread, and it was not dropped since.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn bench_crossbeam_unpin(guard: &mut MaybeUninit<Guard>) {
-    // SAFETY: the caller's promise.
-    unsafe { guard.assume_init_drop() }
-}
-
-/// Returns when what is deferred now has been called, which is after everybody who is pinned now has left. The crate has no such
-/// function: it collects while others pin. The CPU is left to them meanwhile.
-#[unsafe(no_mangle)]
-pub extern "C" fn bench_crossbeam_synchronize() {
-    let done = Arc::new(AtomicBool::new(false));
-    let told = done.clone();
-    {
-        let guard = pin();
-        guard.defer(move || told.store(true, Ordering::Release));
-        guard.flush();
-    }
-    while !done.load(Ordering::Acquire) {
-        pin().flush();
-        if !done.load(Ordering::Acquire) {
-            std::thread::yield_now();
-        }
-    }
+/// Whether a C structure of so many pointers has room for a `T`.
+const fn fits<T>(pointers: usize) -> bool {
+    size_of::<T>() <= pointers * size_of::<usize>() && align_of::<T>() <= align_of::<usize>()
 }
