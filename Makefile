@@ -6,16 +6,17 @@ STAGE = build/stage
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help demo test test-layers test-rust test-loom test-library test-readme test-examples test-c test-models verify bench install \
-	stage setup setup-test setup-verify doctor headers fmt lint clean
+.PHONY: help demo test test-layers test-rust test-loom test-library test-readme test-examples test-c test-dropin test-python \
+	test-bench test-models verify torture bench install stage setup setup-python setup-test setup-verify doctor headers fmt lint clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s%s\n", $$1, $$2 }' Makefile
 
-demo: stage ## build, install under build/stage, and run the routing example for three seconds
+demo: setup-python stage ## build, install under build/stage, run the routing example, compare all strategies in Python
 	scripts/demo.sh $(STAGE) -s 3
+	scripts/demo-python.sh
 
-test: setup-test test-layers test-rust test-loom test-library test-readme test-examples test-c test-models ## everything that should pass before a commit
+test: setup-test test-layers test-rust test-loom test-library test-readme test-examples test-c test-dropin test-python test-bench test-models ## everything that should pass before a commit
 
 test-rust:
 	cargo test --workspace
@@ -31,9 +32,19 @@ test-loom:
 
 test-library: stage
 	scripts/check-library.sh $(STAGE)
+	bench/asm.sh $(STAGE) --check
 
 test-c: stage
 	c-tests/run.sh $(STAGE)
+	c-tests/inline.sh $(STAGE)
+
+test-dropin: stage
+	scripts/dropin-headers.sh $(STAGE)
+	c-tests/ports/run.sh $(STAGE)
+	scripts/man-lint.sh
+
+test-python: setup-python
+	scripts/python.sh
 
 test-readme: stage
 	scripts/readme.sh $(STAGE)
@@ -41,14 +52,23 @@ test-readme: stage
 test-examples: stage
 	scripts/examples.sh $(STAGE)
 
+test-bench:
+	bench/page.sh --test
+
 test-models:
 	models/check.sh small
 
 verify: setup-verify ## the long checks: large models, Miri, ThreadSanitizer, emulated machines
 	scripts/verify.sh
 
-bench: stage ## measure this machine
-	bench/run.sh $(STAGE)
+SECS ?= 600
+TORTURE ?= all
+torture: setup ## everything at once, with faults, for SECS=600 seconds; TORTURE="--planted" plants bugs
+	cargo run -q --release -p psref-torture --features inject -- --secs $(SECS) $(TORTURE)
+
+bench: stage ## measure this machine, write docs/benchmarks.md
+	bench/run.sh $(STAGE) --json build/bench.json
+	bench/page.sh build/bench.json docs
 
 install: setup ## build and install under PREFIX (/usr/local), below DESTDIR
 	scripts/install.sh build/install $(PREFIX)
@@ -59,7 +79,7 @@ stage: setup
 setup: ## install what building needs (apt; elsewhere says what is missing)
 	@scripts/setup.sh build
 
-setup-test setup-verify: setup-%:
+setup-python setup-test setup-verify: setup-%:
 	@scripts/setup.sh $*
 
 doctor: ## what is missing on this machine, and the command that installs it
