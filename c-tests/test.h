@@ -146,6 +146,18 @@ static inline void test_print(const char *verdict, const char *name, const char 
 	fflush(stdout);
 }
 
+// Where the threads of a test that hung are, to stderr; what nobody could find out after the kill.
+static inline void test_tell_where(pid_t child)
+{
+	char command[300];
+	snprintf(command, sizeof command,
+		 "exec >&2; for t in /proc/%d/task/*; do echo \"$t: $(cat $t/wchan), call $(cat $t/syscall)\"; done; "
+		 "command -v gdb >/dev/null && timeout 30 gdb -p %d -batch -ex 'thread apply all bt' 2>/dev/null",
+		 (int)child, (int)child);
+	if (system(command) != 0)
+		fputs("no debugger tells more\n", stderr);
+}
+
 // Waits for the test's child, but not for ever. Not by alarm(): a test may need the process's one real-time timer itself,
 // and what a test forks would not have the alarm.
 static inline bool test_wait(pid_t child, int *status)
@@ -161,6 +173,7 @@ static inline bool test_wait(pid_t child, int *status)
 		left.tv_sec = end.tv_sec - now.tv_sec;
 		left.tv_nsec = 0;
 		if (left.tv_sec <= 0) {
+			test_tell_where(child);
 			kill(-child, SIGKILL);
 			waitpid(child, status, 0);
 			return false;

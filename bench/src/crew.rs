@@ -116,6 +116,11 @@ impl Signal {
         self.now() == STOP
     }
 
+    /// Unless it is over already: whoever ended it meanwhile has the last word.
+    fn begin_counting(&self) {
+        let _ = self.phase.compare_exchange(WARMING, COUNTING, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
     pub fn stop(&self) {
         self.phase.store(STOP, Ordering::Relaxed);
     }
@@ -216,7 +221,7 @@ pub(crate) fn run<A: Send>(
             let whole = (setting.warm_up + setting.measured).as_secs_f64();
             sleep(signal, setting.warm_up, (0.0, whole), watch)?;
             let begin = Instant::now();
-            signal.phase.store(COUNTING, Ordering::Relaxed);
+            signal.begin_counting();
             sleep(signal, setting.measured, (setting.warm_up.as_secs_f64(), whole), watch)?;
             // On a busy machine nobody may have had a CPU in that time: a sample of nothing would say nothing.
             while !signal.counted.load(Ordering::Relaxed) {
@@ -284,4 +289,17 @@ pub(crate) fn clock_ns() -> u64 {
     let mut all: Vec<_> = (0..1001).map(|_| Instant::now().elapsed().as_nanos()).collect();
     all.sort_unstable();
     u64::try_from(all[all.len() / 2]).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_stopped_while_warming_up_does_not_begin_to_count() {
+        let signal = Signal { phase: CachePadded::new(AtomicU8::new(WARMING)), counted: CachePadded::default() };
+        signal.stop();
+        signal.begin_counting();
+        assert!(signal.is_over());
+    }
 }

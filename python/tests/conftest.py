@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -16,6 +17,8 @@ import psref
 import pytest
 
 HERE = Path(__file__).parent
+# Shells ignore it in what they run in the background, and children inherit that: then Ctrl-C would stop nothing here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 #: Nothing here takes that long; what hangs fails.
 PATIENCE = 60.0
 

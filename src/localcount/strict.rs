@@ -5,9 +5,13 @@
 //! Its guard holds the address of one of these for as long as it lives, which sends everybody to the slow path; the state that
 //! others keep in the guard is here instead, and so are the cells.
 //!
-//! X1. `references` is no less than what is held: counted up before an acquire counts, down before a release does.
+//! X1. `references` is no less than what is held: counted up before an acquire counts, down before a release does. A fork
+//!     between a release's two steps would break it in the child, where that release never makes the second; so there it
+//!     is raised to what the cells hold.
 
 use super::misuse::Misuse;
+#[cfg(not(loom))]
+use super::state::{CLOSING, DRAINED};
 use crate::kmutex::{Kcondvar, Kmutex};
 use crate::percpu::count::Counted;
 use crate::stable::{Pool, Stable};
@@ -52,9 +56,36 @@ pub(super) fn at(_: usize) -> Option<&'static Strict> {
     None
 }
 
+#[cfg(not(loom))]
+static IN_CHILD: fn(u64) = in_child;
+
+/// Before there is any.
+#[cfg(not(loom))]
+fn see_to_forks() {
+    crate::thread::on_fork(&IN_CHILD);
+}
+
+#[cfg(loom)]
+fn see_to_forks() {}
+
+/// X1 in a forked child. Raised only: this very thread, whose signal handler forked, may be between an acquire's two steps.
+/// Nothing is known of one that is being closed: its drain did not come along either, unless it is this thread's.
+#[cfg(not(loom))]
+fn in_child(_: u64) {
+    for strict in ALL.iter() {
+        let held = match (strict.counted.guard.load(Ordering::Relaxed), strict.counted.cells()) {
+            (0, Some(_)) => strict.counted.sum(),
+            (CLOSING | DRAINED, _) | (_, None) => 0,
+            (_, Some(cells)) => cells.total(),
+        };
+        strict.references.fetch_max(held.max(0).cast_unsigned(), Ordering::Relaxed);
+    }
+}
+
 impl Strict {
     /// One with open cells.
     pub(super) fn open() -> Result<&'static Strict, Errno> {
+        see_to_forks();
         let strict = ALL.take()?;
         for word in [&strict.cv, &strict.interlock] {
             word.store(0, Ordering::Relaxed);
@@ -95,9 +126,10 @@ impl Strict {
 
     /// Before a release counts, and after an acquire that did not.
     pub(super) fn down(&self, localcount: usize) -> Result<(), Misuse> {
-        match self.references.fetch_sub(1, Ordering::Relaxed) {
-            0 => Err(Misuse::Underflow { localcount }),
-            _ => Ok(()),
+        let less = |references: u64| references.checked_sub(1);
+        match self.references.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less) {
+            Err(_) => Err(Misuse::Underflow { localcount }),
+            Ok(_) => Ok(()),
         }
     }
 
