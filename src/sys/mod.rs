@@ -9,6 +9,8 @@
 pub(crate) mod affinity;
 pub(crate) mod atomic;
 pub(crate) mod backend;
+#[cfg(all(feature = "borrowed-symbols", not(any(loom, miri))))]
+pub(crate) mod borrowed_symbols;
 #[macro_use]
 mod caller;
 pub(crate) mod clock;
