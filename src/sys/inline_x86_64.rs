@@ -29,7 +29,7 @@ pub(crate) fn thread_number() -> usize {
     of_thread!(THREAD_NUMBER)
 }
 
-/// The address of the calling thread's word of read sections; 0 while its sections take the slow path.
+/// The address of the calling thread's word of read sections; of one that is never written while its sections take the slow path.
 #[inline(always)]
 pub(crate) fn thread_reading() -> usize {
     of_thread!(THREAD_READING)
