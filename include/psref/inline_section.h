@@ -132,7 +132,6 @@ psref_inline_add(const void *object, long n)
 {
 	const char *words = psref_inline_words();
 	uintptr_t area = PSREF_INLINE_AT(psref_inline_word, words, PSREF_INLINE_RSEQ_OFFSET);
-	uintptr_t cells = PSREF_INLINE_AT(psref_inline_word, object, PSREF_INLINE_COUNT_CELLS);
 
 	__asm__ goto(
 	    PSREF_INLINE_DESCRIPTOR
@@ -144,14 +143,14 @@ psref_inline_add(const void *object, long n)
 	    "cmpl %c[limit](%[words]), %%eax\n"
 	    "jae %l[otherwise]\n"
 	    "shlq %[shift], %%rax\n"
-	    "addq %[cells], %%rax\n"
+	    "addq %c[cells](%[object]), %%rax\n"
 	    PSREF_INLINE_STEP
 	    "addq %[n], (%%rax)\n"
 	    "34:\n"
 	    PSREF_INLINE_ABORT("jmp %l[otherwise]")
 	    :
-	    : [area] "r"(area), [words] "r"(words), [object] "r"(object), [cells] "r"(cells), [n] "er"(n),
-	      [guard] "i"(PSREF_INLINE_COUNT_GUARD), [limit] "i"(PSREF_INLINE_CPU_LIMIT), [shift] "i"(PSREF_INLINE_STRIPE_SHIFT)
+	    : [area] "r"(area), [words] "r"(words), [object] "r"(object), [n] "er"(n),
+	      [guard] "i"(PSREF_INLINE_COUNT_GUARD), [cells] "i"(PSREF_INLINE_COUNT_CELLS), [limit] "i"(PSREF_INLINE_CPU_LIMIT), [shift] "i"(PSREF_INLINE_STRIPE_SHIFT)
 	    : "rax", "memory", "cc"
 	    : otherwise);
 	return true;
