@@ -191,6 +191,7 @@ extern const size_t destroyer_count;
 #define POOL_EIGHT_INLINE "objpool, 8 then 8, inline"
 #define POOL_BULK "objpool, bulk of 8"
 #define POOL_EMPTY "objpool, empty: NULL"
+#define DPDK_EIGHT_INLINE "DPDK mempool, inline, 8 then 8"
 #define MIMALLOC_EIGHT "mimalloc, 8 then 8"
 #define HANDED "objpool, handed over"
 #define HANDED_ARRAY_QUEUE "ArrayQueue, handed over"
@@ -203,6 +204,7 @@ extern const size_t destroyer_count;
 #define FUTEX "futex: wake to return"
 #define WAKE "psref: release to return of drain"
 #define FIRST_USE "first use"
+#define LATER_USE "second class"
 
 // ---- the series
 
@@ -299,7 +301,7 @@ struct target {
 	struct spread seen;
 };
 
-enum { TARGETS_MOST = 48 };
+enum { TARGETS_MOST = 80 };
 size_t targets_read(struct target targets[TARGETS_MOST], const struct facts *facts);
 void targets_print(const struct facts *facts);
 void print_ratio(const struct series *series, const struct series *base); // 22 characters wide, like the next

@@ -74,7 +74,7 @@ const struct contestant contestants[] = {
 	{ "DPDK mempool", 1, false, &dpdk_kind, dpdk_pairs, POOL_FLOOR, DPDK, DOES_TAKE },
 	{ "DPDK mempool, 8 then 8", 8, false, &dpdk_kind, dpdk_eight, POOL_FLOOR, DPDK, DOES_TAKE_8 },
 	{ "DPDK mempool, inline", 1, false, &dpdk_kind, dpdk_inline_pairs, NULL, DPDK, DOES_TAKE | IS_INLINE },
-	{ "DPDK mempool, inline, 8 then 8", 8, false, &dpdk_kind, dpdk_inline_eight, NULL, DPDK, DOES_TAKE_8 | IS_INLINE },
+	{ DPDK_EIGHT_INLINE, 8, false, &dpdk_kind, dpdk_inline_eight, NULL, DPDK, DOES_TAKE_8 | IS_INLINE },
 	{ "DPDK mempool, inline, bulk of 8", 8, false, &dpdk_kind, dpdk_bulk, NULL, DPDK, DOES_BULK | IS_INLINE },
 	{ "glibc malloc", 1, false, &libc_kind, libc_pairs, POOL_FLOOR, NULL, DOES_TAKE },
 	{ "glibc malloc, 8 then 8", 8, false, &libc_kind, libc_eight, POOL_FLOOR, NULL, DOES_TAKE_8 },

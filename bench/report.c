@@ -77,6 +77,7 @@ static void print_times(void)
 		{ FUTEX, FUTEX, "us", 2, 1e3 },
 		{ WAKE, FUTEX, "us", 2, 1e3 },
 		{ FIRST_USE, NULL, "ms", 1, 1e6 },
+		{ LATER_USE, NULL, "us", 1, 1e3 },
 	};
 	printf("\n%-34s %22s %22s %10s %10s\n", "how long", "x futex", "", "99 %", "longest");
 	for (size_t i = 0; i < COUNT(lines); i++) {

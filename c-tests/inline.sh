@@ -88,10 +88,11 @@ done
 
 # A library of another version of what inlined code reads; and a program that only releases.
 mkdir "$work/other"
-sed 's/psref_inline_abi_1/psref_inline_abi_2/g' "$(realpath "$libdir/libpsref.so.0")" >"$work/other/libpsref.so.0"
+words=$(sed -n 's/^#define PSREF_INLINE_WORDS "\(.*\)"$/\1/p' "$include/psref/inline_abi.h")
+sed "s/$words/${words%?}x/g" "$(realpath "$libdir/libpsref.so.0")" >"$work/other/libpsref.so.0"
 other() {
     env LD_LIBRARY_PATH="$work/other" "$@" 2>"$work/other.err"
-    [ $? -eq 127 ] && grep -q 'undefined symbol: psref_inline_abi_1' "$work/other.err"
+    [ $? -eq 127 ] && grep -q "undefined symbol: $words" "$work/other.err"
 }
 cat >"$work/releases.c" <<'END'
 #include <psref/psref.h>

@@ -258,12 +258,16 @@ static int line;
 static void *use_when_told(void *unused)
 {
 	struct psref hold;
+	int before = LOAD(&handled);
 	STORE(&line, 1);
 	while (LOAD(&line) == 1)
 		;
 	CHECK_EQ(psref_acquire(&hold, &objects[1].target, class_), 0);
 	CHECK(psref_held(&objects[1].target, class_));
 	psref_release(&hold, &objects[1].target, class_);
+	// At its end a thread is bound no more: a handler that came so late would be told of that.
+	while (test_binds() && LOAD(&handled) == before)
+		;
 	return unused;
 }
 

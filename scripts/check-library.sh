@@ -38,6 +38,12 @@ grep -q 'R_X86_64_TPOFF64' <<<"$(readelf -rW "$library")" || fault "no initial-e
 # Descriptors hold addresses, which the dynamic linker writes.
 grep -qE ' __rseq_cs +PROGBITS.* WA ' <<<"$(readelf -SW "$library")" || fault "the descriptors of sections are not writable"
 
-echo "library: $(stat -Lc %s "$library") bytes, $(wc -l <<<"$exported") symbols, needs $(
+# Stripped, as packages have it.
+limit=500000
+stripped=$(mktemp) && strip -o "$stripped" "$library" && size=$(stat -c %s "$stripped")
+rm -f "$stripped"
+[ "${size:-$limit}" -lt $limit ] || fault "${size:-?} bytes without its symbols, expected less than $limit"
+
+echo "library: $(stat -Lc %s "$library") bytes, $size without symbols, $(wc -l <<<"$exported") symbols, needs $(
     sed -nE 's/.*\(NEEDED\).*\[(.*)\]/\1/p' <<<"$dynamic" | tr '\n' ' ')"
 exit $failed

@@ -6,15 +6,16 @@ set -uo pipefail
 cd "${1:-$(dirname "$0")/..}" || exit 2
 
 # Modules of src/, lowest first: what each may name besides itself. A row names only rows above it, so nothing is circular.
-common='sys diag symbol park watchdog stable topology thread lwp strict percpu xcall'
+common='sys sort diag symbol park watchdog stable topology thread lwp strict percpu xcall'
 layers="
 sys        |
+sort       |
 diag       | sys
 symbol     | sys diag
 park       | sys
 watchdog   | sys
 stable     | sys
-topology   | sys
+topology   | sys sort
 thread     | sys diag park stable
 lwp        | sys diag thread
 strict     | sys diag thread

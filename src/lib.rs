@@ -23,6 +23,7 @@ pub mod percpu;
 pub mod pserialize;
 pub mod psref;
 pub mod retire;
+mod sort;
 mod stable;
 mod strict;
 #[cfg_attr(any(loom, miri), allow(dead_code))]

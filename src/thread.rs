@@ -194,8 +194,11 @@ pub(crate) fn record_if_any() -> Option<&'static Record> {
 /// the thread's end alone.
 pub(crate) fn reading_if_any() -> Option<&'static AtomicU64> {
     let fast = tls::with(|words| words.reading.load(Ordering::Relaxed));
-    // SAFETY: null, or the word of a record, which is type-stable.
-    unsafe { fast.cast_const().as_ref() }.or_else(|| record_if_any().map(|record| &record.reading))
+    if fast == tls::no_reading() {
+        return record_if_any().map(|record| &record.reading);
+    }
+    // SAFETY: the word of a record, which is type-stable.
+    unsafe { fast.cast_const().as_ref() }
 }
 
 /// Whether the calling thread is inside a read section.
@@ -323,7 +326,7 @@ unsafe extern "C" fn at_exit(record: *mut c_void) {
         words.number.store(0, Ordering::Relaxed);
         compiler_fence(Ordering::SeqCst);
         // Last: as long as the record is there, a handler's first section puts it back (`read_fast`).
-        words.reading.store(std::ptr::null_mut(), Ordering::Relaxed);
+        words.reading.store(tls::no_reading(), Ordering::Relaxed);
     });
     if record.reading.load(Ordering::Relaxed) == 0 {
         give(record, number);

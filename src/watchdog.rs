@@ -49,11 +49,50 @@ fn patience_of_the_environment() -> u64 {
     static READ: AtomicU64 = AtomicU64::new(0);
     match READ.load(Ordering::Relaxed) {
         0 => {
-            let seconds = process::environment(c"PSREF_DRAIN_WARN", |text| text.parse::<f64>().ok());
-            let ns = (seconds.filter(|s| *s > 0.0).unwrap_or(10.0) * SECOND as f64) as u64;
-            READ.store(ns.max(1), Ordering::Relaxed); // two who read at once read the same
-            ns.max(1)
+            let told = process::environment(c"PSREF_DRAIN_WARN", nanoseconds).filter(|&ns| ns > 0);
+            let ns = told.unwrap_or(10 * SECOND);
+            READ.store(ns, Ordering::Relaxed); // two who read at once read the same
+            ns
         }
         ns => ns,
+    }
+}
+
+/// Of seconds as a decimal number. By hand: the library would use floating-point numbers for nothing else, at 25 kilobytes.
+fn nanoseconds(seconds: &str) -> Option<u64> {
+    let (whole, fraction) = seconds.split_once('.').unwrap_or((seconds, ""));
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    let digit = |byte: u8| byte.is_ascii_digit().then(|| u64::from(byte - b'0'));
+    let mut ns = 0_u64;
+    for byte in whole.bytes() {
+        ns = ns.saturating_mul(10).saturating_add(digit(byte)? * SECOND);
+    }
+    let mut worth = SECOND / 10;
+    for byte in fraction.bytes() {
+        ns = ns.saturating_add(digit(byte)? * worth);
+        worth /= 10;
+    }
+    Some(ns)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::nanoseconds;
+
+    #[test]
+    fn seconds_are_decimal_numbers() {
+        let ns = |seconds| nanoseconds(seconds);
+        assert_eq!(
+            [ns("10"), ns("0.1"), ns("2.5"), ns("3600")].map(Option::unwrap),
+            [10_000_000_000, 100_000_000, 2_500_000_000, 3_600_000_000_000]
+        );
+        assert_eq!([ns(".5"), ns("7."), ns("0")].map(Option::unwrap), [500_000_000, 7_000_000_000, 0]);
+        assert_eq!(ns("0.00000000123"), Some(1));
+        assert_eq!(ns("99999999999999999999"), Some(u64::MAX));
+        for not in ["", ".", "-1", "+1", "1e3", "ten", "1.2.3", " 1"] {
+            assert_eq!(ns(not), None, "{not:?}");
+        }
     }
 }

@@ -14,7 +14,7 @@
 
 
 /* The words that code reads whatever it does: the ABI's version. */
-#define PSREF_INLINE_WORDS "psref_inline_abi_1"
+#define PSREF_INLINE_WORDS "psref_inline_abi_2"
 #define PSREF_INLINE_THREAD "psref_inline_thread"
 
 /* In the process's words: what slow paths write and all others read. */

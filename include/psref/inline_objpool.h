@@ -49,32 +49,32 @@ PSREF_INLINE_FUNCTION void *
 psref_inline_take(const void *pool)
 {
 	uintptr_t area = PSREF_INLINE_AT(psref_inline_word, psref_inline_words(), PSREF_INLINE_RSEQ_OFFSET);
-	uintptr_t magazines = PSREF_INLINE_AT(psref_inline_word, pool, PSREF_INLINE_POOL_MAGAZINES);
-	uintptr_t n;
+	uintptr_t magazine, n;
 	void *object;
 
 	__asm__ __volatile__(
 	    PSREF_INLINE_DESCRIPTOR
 	    PSREF_INLINE_ARM("%[object]")
-	    "movl %%fs:4(%[area]), %k[object]\n"
-	    "cmpl %c[limit](%[pool]), %k[object]\n"
+	    "movl %%fs:4(%[area]), %k[magazine]\n"
+	    "cmpl %c[limit](%[pool]), %k[magazine]\n"
 	    "jae 37f\n"
-	    "shlq %[shift], %[object]\n"
-	    "addq %[object], %[magazines]\n"
-	    "cmpl $0, %c[guard](%[magazines])\n"
+	    "shlq %[shift], %[magazine]\n"
+	    "addq %c[magazines](%[pool]), %[magazine]\n"
+	    "cmpl $0, %c[guard](%[magazine])\n"
 	    "jne 37f\n"
 	    PSREF_INLINE_STEP
-	    "movl %c[count](%[magazines]), %k[n]\n"
+	    "movl %c[count](%[magazine]), %k[n]\n"
 	    "subl $1, %k[n]\n"
 	    "jb 37f\n"
-	    "movq %c[entries](%[magazines], %[n], 8), %[object]\n"
+	    "leaq %c[entries](%[magazine], %[n], 8), %[object]\n"
+	    "movq (%[object]), %[object]\n"
 	    PSREF_INLINE_STEP
-	    "movl %k[n], %c[count](%[magazines])\n"
+	    "movl %k[n], %c[count](%[magazine])\n"
 	    "34:\n"
 	    PSREF_INLINE_ABORT("37: xorl %k[object], %k[object]\njmp 36f")
 	    "36:\n"
-	    : [object] "=&r"(object), [n] "=&r"(n), [magazines] "+&r"(magazines)
-	    : [area] "r"(area), [pool] "r"(pool), [limit] "i"(PSREF_INLINE_POOL_LIMIT), [shift] "i"(PSREF_INLINE_STRIPE_SHIFT),
+	    : [object] "=&r"(object), [n] "=&r"(n), [magazine] "=&r"(magazine)
+	    : [area] "r"(area), [pool] "r"(pool), [limit] "i"(PSREF_INLINE_POOL_LIMIT), [magazines] "i"(PSREF_INLINE_POOL_MAGAZINES), [shift] "i"(PSREF_INLINE_STRIPE_SHIFT),
 	      [guard] "i"(PSREF_INLINE_MAGAZINE_GUARD), [count] "i"(PSREF_INLINE_MAGAZINE_COUNT), [entries] "i"(PSREF_INLINE_MAGAZINE_ENTRIES)
 	    : "memory", "cc");
 	return object;
@@ -116,7 +116,6 @@ PSREF_INLINE_FUNCTION bool
 psref_inline_give(void *object, const void *pool)
 {
 	uintptr_t area = PSREF_INLINE_AT(psref_inline_word, psref_inline_words(), PSREF_INLINE_RSEQ_OFFSET);
-	uintptr_t magazines = PSREF_INLINE_AT(psref_inline_word, pool, PSREF_INLINE_POOL_MAGAZINES);
 
 	__asm__ goto(
 	    PSREF_INLINE_DESCRIPTOR
@@ -125,24 +124,25 @@ psref_inline_give(void *object, const void *pool)
 	    "cmpl %c[limit](%[pool]), %%eax\n"
 	    "jae %l[otherwise]\n"
 	    "shlq %[shift], %%rax\n"
-	    "addq %[magazines], %%rax\n"
+	    "addq %c[magazines](%[pool]), %%rax\n"
 	    "cmpl $0, %c[guard](%%rax)\n"
 	    "jne %l[otherwise]\n"
 	    PSREF_INLINE_STEP
 	    "movl %c[count](%%rax), %%ecx\n"
 	    "cmpl %c[capacity](%[pool]), %%ecx\n"
 	    "jae %l[otherwise]\n"
-	    "movq %[object], %c[entries](%%rax, %%rcx, 8)\n"
+	    "leaq %c[entries](%%rax, %%rcx, 8), %%r11\n"
+	    "movq %[object], (%%r11)\n"
 	    "addl $1, %%ecx\n"
 	    PSREF_INLINE_STEP
 	    "movl %%ecx, %c[count](%%rax)\n"
 	    "34:\n"
 	    PSREF_INLINE_ABORT("jmp %l[otherwise]")
 	    :
-	    : [area] "r"(area), [pool] "r"(pool), [magazines] "r"(magazines), [object] "r"(object),
-	      [limit] "i"(PSREF_INLINE_POOL_LIMIT), [capacity] "i"(PSREF_INLINE_POOL_CAPACITY), [shift] "i"(PSREF_INLINE_STRIPE_SHIFT),
+	    : [area] "r"(area), [pool] "r"(pool), [object] "r"(object),
+	      [limit] "i"(PSREF_INLINE_POOL_LIMIT), [magazines] "i"(PSREF_INLINE_POOL_MAGAZINES), [capacity] "i"(PSREF_INLINE_POOL_CAPACITY), [shift] "i"(PSREF_INLINE_STRIPE_SHIFT),
 	      [guard] "i"(PSREF_INLINE_MAGAZINE_GUARD), [count] "i"(PSREF_INLINE_MAGAZINE_COUNT), [entries] "i"(PSREF_INLINE_MAGAZINE_ENTRIES)
-	    : "rax", "rcx", "memory", "cc"
+	    : "rax", "rcx", "r11", "memory", "cc"
 	    : otherwise);
 	return true;
 otherwise:

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * pserialize_read_enter() and pserialize_read_exit(), inlined where PSREF_INLINE asks for it. Rules I1 to I6 of inline_section.h.
- * There is no restartable sequence in them: they write the thread's own word.
+ * There is no restartable sequence in them: they write the thread's own word. While the thread must take the slow path, what they find is
+ * a word that is neither 0 nor one deep.
  */
 
 #ifndef PSREF_INLINE_PSERIALIZE_H
@@ -41,7 +42,7 @@ pserialize_read_enter(void)
 	volatile psref_inline_word *word;
 
 	PSREF_INLINE_OF_THREAD(word, PSREF_INLINE_THREAD_READING);
-	if (!PSREF_INLINE_LIKELY(word != NULL) || !PSREF_INLINE_LIKELY(*word == 0))
+	if (!PSREF_INLINE_LIKELY(*word == 0))
 		return psref_inline_call_read_enter();
 	*word = PSREF_INLINE_AT(psref_inline_word, psref_inline_words(), PSREF_INLINE_GRACE);
 	PSREF_INLINE_FENCE();
@@ -55,7 +56,7 @@ pserialize_read_exit(int s)
 	psref_inline_word was;
 
 	PSREF_INLINE_OF_THREAD(word, PSREF_INLINE_THREAD_READING);
-	if (!PSREF_INLINE_LIKELY(word != NULL) || !PSREF_INLINE_LIKELY((uint16_t)(was = *word) == 1)) {
+	if (!PSREF_INLINE_LIKELY((uint16_t)(was = *word) == 1)) {
 		psref_inline_call_read_exit(s);
 		return;
 	}

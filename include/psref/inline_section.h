@@ -76,13 +76,24 @@ psref_inline_words(void)
  */
 #define PSREF_INLINE_ADDRESS(pointer, name) __asm__ __volatile__("movq " name "@GOTPCREL(%%rip), %0" : "=r"(pointer))
 
-/* One of the calling thread's words. */
+/*
+ * One of the calling thread's words. What a compiler may keep is where they lie from the thread pointer; the words it reads anew (I6).
+ * To gcc they are a variable: it does not see that two pieces of assembly with a branch between them load the same offset, and to load it
+ * again is a third of a read section. To clang they are not: it would keep the variable's address, which is the thread's.
+ */
+#if !defined(__clang__)
+extern __thread const uintptr_t psref_inline_thread_words[8] __asm__(PSREF_INLINE_THREAD)
+    __attribute__((__tls_model__("initial-exec"), __visibility__("default")));
+#define PSREF_INLINE_OF_THREAD(result, word)                                                                           \
+	((result) = (__typeof__(result))PSREF_INLINE_AT(psref_inline_word, psref_inline_thread_words, word))
+#else
 #define PSREF_INLINE_OF_THREAD(result, word)                                                                           \
 	do {                                                                                                           \
 		uintptr_t psref_inline_offset;                                                                         \
 		__asm__("movq " PSREF_INLINE_THREAD "@GOTTPOFF(%%rip), %0" : "=r"(psref_inline_offset));                   \
 		__asm__ __volatile__("movq %%fs:%c2(%1), %0" : "=r"(result) : "r"(psref_inline_offset), "i"(word));    \
 	} while (0)
+#endif
 
 /*
  * Labels of a section: 32 its descriptor, 33 its start, 34 its end, behind the store that commits, 35 where the kernel sends the
@@ -121,7 +132,6 @@ psref_inline_add(const void *object, long n)
 {
 	const char *words = psref_inline_words();
 	uintptr_t area = PSREF_INLINE_AT(psref_inline_word, words, PSREF_INLINE_RSEQ_OFFSET);
-	uintptr_t cells = PSREF_INLINE_AT(psref_inline_word, object, PSREF_INLINE_COUNT_CELLS);
 
 	__asm__ goto(
 	    PSREF_INLINE_DESCRIPTOR
@@ -133,14 +143,14 @@ psref_inline_add(const void *object, long n)
 	    "cmpl %c[limit](%[words]), %%eax\n"
 	    "jae %l[otherwise]\n"
 	    "shlq %[shift], %%rax\n"
-	    "addq %[cells], %%rax\n"
+	    "addq %c[cells](%[object]), %%rax\n"
 	    PSREF_INLINE_STEP
 	    "addq %[n], (%%rax)\n"
 	    "34:\n"
 	    PSREF_INLINE_ABORT("jmp %l[otherwise]")
 	    :
-	    : [area] "r"(area), [words] "r"(words), [object] "r"(object), [cells] "r"(cells), [n] "er"(n),
-	      [guard] "i"(PSREF_INLINE_COUNT_GUARD), [limit] "i"(PSREF_INLINE_CPU_LIMIT), [shift] "i"(PSREF_INLINE_STRIPE_SHIFT)
+	    : [area] "r"(area), [words] "r"(words), [object] "r"(object), [n] "er"(n),
+	      [guard] "i"(PSREF_INLINE_COUNT_GUARD), [cells] "i"(PSREF_INLINE_COUNT_CELLS), [limit] "i"(PSREF_INLINE_CPU_LIMIT), [shift] "i"(PSREF_INLINE_STRIPE_SHIFT)
 	    : "rax", "memory", "cc"
 	    : otherwise);
 	return true;

@@ -6,6 +6,7 @@
 //! distance from the first one divided by the stride, and the *object* number leaves out the places that are not used.
 
 use crate::percpu::runtime::{self, Runtime};
+use crate::sort;
 use crate::sys::errno::{ENOMEM, Errno};
 use crate::sys::map;
 use std::ops::Range;
@@ -55,8 +56,8 @@ impl Homes {
     fn new(facts: &Runtime, objects: usize) -> Result<Homes, Errno> {
         let mut order = room(facts.cpus())?;
         order.extend(0..facts.cpus() as u32);
-        // Stable: by number within a node. CPUs without one last: what does not go round should lie where somebody runs.
-        order.sort_by_key(|&cpu| facts.node_of(cpu as usize).map_or((1, 0), |node| (0, node)));
+        // CPUs without a node last: what does not go round should lie where somebody runs.
+        sort::by_key(&mut order, |&cpu| (facts.node_of(cpu as usize).map_or((1, 0), |node| (0, node)), cpu));
         let (share, more) = (objects / order.len(), objects % order.len());
         Ok(Homes { order: order.into_boxed_slice(), share, more })
     }

@@ -112,7 +112,7 @@ pub(crate) fn is_inside() -> bool {
 #[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
 #[inline(always)]
 pub(crate) fn enter_plainly() -> bool {
-    let Some(word) = own_word() else { return false };
+    let word = own_word();
     if word.load(Ordering::Relaxed) != 0 {
         return false;
     }
@@ -128,7 +128,7 @@ pub(crate) fn enter_plainly() -> bool {
 #[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
 #[inline(always)]
 pub(crate) fn exit_plainly() -> bool {
-    let Some(word) = own_word() else { return false };
+    let word = own_word();
     let was = word.load(Ordering::Relaxed);
     if was & DEPTH != 1 {
         return false;
@@ -146,7 +146,8 @@ pub(crate) fn exit_plainly() -> bool {
 
 #[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
 #[inline(always)]
-fn own_word<'a>() -> Option<&'a AtomicU64> {
-    // SAFETY: null, or the word of this thread's record, which is type-stable.
-    unsafe { std::ptr::with_exposed_provenance::<AtomicU64>(inline::thread_reading()).as_ref() }
+fn own_word<'a>() -> &'a AtomicU64 {
+    // SAFETY: the word of this thread's record, which is type-stable, or the one that is nobody's; that is neither 0 nor one deep, so
+    // it is never written.
+    unsafe { &*std::ptr::with_exposed_provenance::<AtomicU64>(inline::thread_reading()) }
 }

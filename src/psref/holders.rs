@@ -117,7 +117,8 @@ impl Display for Holder {
             write!(f, ", \"{}\"", self.name().escape_debug())?;
         }
         if let Some(since) = self.since {
-            write!(f, ", {:.1} s ago", clock::now().saturating_sub(since) as f64 * 1e-9)?;
+            let tenths = (clock::now().saturating_sub(since) + 50_000_000) / 100_000_000;
+            write!(f, ", {}.{} s ago", tenths / 10, tenths % 10)?;
         }
         match self.acquired_at {
             Some(at) => write!(f, ", at {}", Caller(at)),

@@ -9,7 +9,7 @@ use super::strict::not_mine;
 use crate::percpu::slots;
 use crate::sys::sync::Ordering;
 use crate::watchdog::Watchdog;
-use crate::{park::Patience, strict, xcall};
+use crate::{park::Patience, sort, strict, xcall};
 
 /// Drains and poisons `n` targets.
 ///
@@ -73,7 +73,7 @@ impl Set<'_> {
             return Set::Given(targets);
         }
         sorted.extend(targets.iter().map(|target| target.addr()));
-        sorted.sort_unstable();
+        sort::by_key(&mut sorted, |&target| target);
         Set::Sorted(sorted)
     }
 

@@ -19,7 +19,7 @@ use crate::psref::retired::{self, ATTENTION, ClassState, or_die};
 #[cfg(any(loom, feature = "inject"))]
 use crate::sys::plant::{self, Bug};
 use crate::sys::sync::Ordering;
-use crate::{pserialize, thread, xcall};
+use crate::{pserialize, sort, thread, xcall};
 use std::ptr;
 
 /// What is to be done next.
@@ -135,7 +135,7 @@ fn sort_out(mut list: *mut Entry, awaited: bool) -> Result<*mut Entry, Forked> {
         let key = |entry: &Option<&'static Entry>| {
             entry.map(|entry| (entry.class.load(Ordering::Relaxed).addr(), entry.target().addr()))
         };
-        room[..n].sort_unstable_by_key(key);
+        sort::by_key(&mut room[..n], key);
         for group in room[..n].chunk_by_mut(|a, b| key(a).map(|k| k.0) == key(b).map(|k| k.0)) {
             if let Some(class) = group[0].and_then(Entry::class) {
                 end(class, group, awaited, &mut kept);

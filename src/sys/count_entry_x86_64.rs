@@ -15,8 +15,8 @@
 /// return
 /// ```
 ///
-/// The cells' address is read before the section: it stands as long as the object may be used at all, which the caller's hold,
-/// or whatever keeps the object alive for an acquire (R1), sees to. No register that holds an argument is changed (S4).
+/// The cells' address stands as long as the object may be used at all, which the caller's hold, or whatever keeps the object alive
+/// for an acquire (R1), sees to; nothing of the object is read after the commit (R4). No register that holds an argument is changed (S4).
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __count_add_body {
@@ -25,7 +25,6 @@ macro_rules! __count_add_body {
             ".cfi_startproc",
             $crate::__section_descriptor!("3"),
             "mov r8, qword ptr [rip + __psref_rseq_offset]",
-            "mov r9, qword ptr [rdi + {cells}]",
             $crate::__section_arm!("3", "r8", "rax"),
             "cmp qword ptr [rdi + {guard}], 0",
             "jne 85f",
@@ -34,7 +33,7 @@ macro_rules! __count_add_body {
             "cmp eax, dword ptr [rip + __psref_cpu_limit]",
             "jae 85f",
             "shl rax, {shift}",
-            "add rax, r9",
+            "add rax, qword ptr [rdi + {cells}]",
             $crate::__section_pause!("11"),
             concat!("add qword ptr [rax], ", $n),
             "34:",

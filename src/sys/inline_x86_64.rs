@@ -29,7 +29,7 @@ pub(crate) fn thread_number() -> usize {
     of_thread!(THREAD_NUMBER)
 }
 
-/// The address of the calling thread's word of read sections; 0 while its sections take the slow path.
+/// The address of the calling thread's word of read sections; of one that is never written while its sections take the slow path.
 #[inline(always)]
 pub(crate) fn thread_reading() -> usize {
     of_thread!(THREAD_READING)
@@ -208,7 +208,8 @@ pub(crate) unsafe fn take(magazines: usize, limit: *const u32) -> usize {
             "mov {n:e}, dword ptr [{magazine} + {count}]",
             "sub {n:e}, 1",
             "jb 37f",
-            "mov {object}, qword ptr [{magazine} + 8*{n} + {entries}]",
+            "lea {object}, [{magazine} + 8*{n} + {entries}]",
+            "mov {object}, qword ptr [{object}]",
             crate::__section_pause!("17"),
             "mov dword ptr [{magazine} + {count}], {n:e}",
             "34:",
@@ -255,14 +256,15 @@ pub(crate) unsafe fn give(object: usize, magazines: usize, limit: *const u32, ca
             "mov ecx, dword ptr [rax + {count}]",
             "cmp ecx, {capacity:e}",
             "jae {otherwise}",
-            "mov qword ptr [rax + 8*rcx + {entries}], {object}",
+            "lea rdx, [rax + 8*rcx + {entries}]",
+            "mov qword ptr [rdx], {object}",
             "add ecx, 1",
             crate::__section_pause!("19"),
             "mov dword ptr [rax + {count}], ecx",
             "34:",
             crate::__section_abort!("3", "jmp {otherwise}"),
             area = out(reg) _, magazines = in(reg) magazines, limit = in(reg) limit, capacity = in(reg) capacity,
-            object = in(reg) object, out("rax") _, out("rcx") _, shift = const STRIPE_SHIFT,
+            object = in(reg) object, out("rax") _, out("rcx") _, out("rdx") _, shift = const STRIPE_SHIFT,
             guard = const GUARD, count = const COUNT, entries = const ENTRIES,
             otherwise = label { return false },
         );

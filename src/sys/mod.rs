@@ -9,6 +9,8 @@
 pub(crate) mod affinity;
 pub(crate) mod atomic;
 pub(crate) mod backend;
+#[cfg(all(feature = "borrowed-symbols", not(any(loom, miri))))]
+pub(crate) mod borrowed_symbols;
 #[macro_use]
 mod caller;
 pub(crate) mod clock;
@@ -68,6 +70,8 @@ pub(crate) mod section;
 #[path = "tls_x86_64.rs"]
 pub(crate) mod tls;
 
+#[cfg(all(not(any(loom, miri, psref_tsan)), any(target_arch = "aarch64", target_arch = "riscv64")))]
+mod entry_portable;
 #[cfg(not(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64")))]
 mod portable;
 #[cfg(not(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64")))]

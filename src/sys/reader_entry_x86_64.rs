@@ -10,10 +10,10 @@
 ///
 /// ```text
 /// now = grace
-/// word = TLS.reading; if word == null -> slow                  (first use; no membarrier)
+/// word = TLS.reading                                           (first use; no membarrier: a word with depth 0 that is not 0)
 /// if [word] != 0 -> nested
 /// [word] = now; return 0
-/// nested: if its low 16 bits are all ones -> slow
+/// nested: if its depth is 0 or all ones -> slow
 ///     [word] += 1; return 0
 /// ```
 ///
@@ -28,17 +28,17 @@ macro_rules! __read_enter_body {
             "mov rcx, qword ptr [rip + __psref_tls@GOTTPOFF]",
             "mov rdx, qword ptr [rip + __psref_grace]",
             "mov rcx, qword ptr fs:[rcx + 16]",
-            "test rcx, rcx",
-            "jz 85f",
             $crate::__section_pause!("14"),
-            "cmp qword ptr [rcx], 0",
-            "jne 86f",
+            "mov rax, qword ptr [rcx]", // not in one with the test: that and its jump would be an operation more, and so would the answer
+            "test rax, rax",
+            "jnz 86f",
             "mov qword ptr [rcx], rdx",
-            "xor eax, eax",
             "ret",
             "86:",
-            "cmp word ptr [rcx], -1",
-            "je 85f",
+            "movzx eax, word ptr [rcx]",
+            "sub eax, 1",
+            "cmp eax, 0xfffe",
+            "jae 85f",
             "add qword ptr [rcx], 1",
             "xor eax, eax",
             "ret",
@@ -54,12 +54,12 @@ macro_rules! __read_enter_body {
 /// Body of `void pserialize_read_exit(int)`.
 ///
 /// ```text
-/// word = TLS.reading; if word == null -> slow
+/// word = TLS.reading
 /// was = [word]; if depth of was != 1 -> nested
 /// [word] = 0                                                   <- the section has ended
 /// if waited != 0 -> wake(was)                                  (x86 keeps the store before this load for the performer, whose
 ///                                                               membarrier stands between its own store of waited and its look)
-/// nested: if depth of was == 0 -> slow                         (a diagnostic)
+/// nested: if depth of was == 0 -> slow                         (no record's word, or a diagnostic)
 ///     [word] -= 1
 /// ```
 #[doc(hidden)]
@@ -70,15 +70,14 @@ macro_rules! __read_exit_body {
             ".cfi_startproc",
             "mov rcx, qword ptr [rip + __psref_tls@GOTTPOFF]",
             "mov rcx, qword ptr fs:[rcx + 16]",
-            "test rcx, rcx",
-            "jz 85f",
             "mov rax, qword ptr [rcx]",
             "cmp ax, 1",
             "jne 86f",
             "mov qword ptr [rcx], 0",
             $crate::__section_pause!("15"),
-            "cmp qword ptr [rip + __psref_waited], 0",
-            "jne 87f",
+            "mov rdx, qword ptr [rip + __psref_waited]",
+            "test rdx, rdx",
+            "jnz 87f",
             "ret",
             "86:",
             "jb 85f",

@@ -6,7 +6,8 @@
 //! |---|---|
 //! | 0 | the thread's record, null before its first use |
 //! | 8 | the number in that record, 0 before its first use |
-//! | 16 | the record's word of read sections; null while the thread's sections take the slow path |
+//! | 16 | where the record's word of read sections is; while the thread's sections take the slow path, where a word is that looks like no
+//! reader's, `__psref_no_reading`: tests that are made anyway then send them there |
 //! | 32 | an area in the shape of the kernel's `struct rseq` whose cpu_id is -1 |
 //!
 //! `__psref_rseq_offset` tells the sections where the rseq area is, from the thread pointer. Where the atomics back end was
@@ -35,7 +36,7 @@ pub const WORDS_WAITED: usize = 72;
 /// that the number says: where the versions differ, the program or plug-in is refused as it is loaded.
 macro_rules! words_name {
     () => {
-        "psref_inline_abi_1"
+        "psref_inline_abi_2"
     };
 }
 /// That name.
@@ -72,7 +73,7 @@ global_asm!(
     ".size __psref_tls, 64",
     also_named!(thread_name!(), "64"),
     "__psref_tls:",
-    ".quad 0, 0, 0, 0",
+    ".quad 0, 0, __psref_no_reading, 0",
     ".globl __psref_no_rseq",
     ".hidden __psref_no_rseq",
     ".type __psref_no_rseq, @object",
@@ -80,6 +81,16 @@ global_asm!(
     "__psref_no_rseq:",
     ".long 0, -1",
     ".quad 0, 0, 0",
+    ".popsection",
+    // Neither outside (0) nor one deep (1 in the low bits) nor any other depth: never written, a section's slow path knows better.
+    ".pushsection .rodata.__psref_no_reading,\"a\",@progbits",
+    ".balign 8",
+    ".globl __psref_no_reading",
+    ".hidden __psref_no_reading",
+    ".type __psref_no_reading, @object",
+    ".size __psref_no_reading, 8",
+    "__psref_no_reading:",
+    ".quad 0x10000",
     ".popsection",
     ".pushsection .data.__psref_words,\"aw\",@progbits",
     ".balign 64",
@@ -158,6 +169,16 @@ hidden_word!(
     /// What the performer that waits has made of [`grace`]; 0 while none waits.
     waited = "__psref_waited"
 );
+
+/// Where [`Words::reading`] leads while the thread's sections take the slow path.
+pub(crate) fn no_reading() -> *mut AtomicU64 {
+    let place: *mut AtomicU64;
+    // SAFETY: computes an address.
+    unsafe {
+        asm!("lea {p}, [rip + __psref_no_reading]", p = out(reg) place, options(nostack, nomem, preserves_flags))
+    };
+    place
+}
 
 /// Calls `f` with the calling thread's words.
 pub(crate) fn with<R>(f: impl FnOnce(&Words) -> R) -> R {

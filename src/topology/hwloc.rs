@@ -9,6 +9,7 @@
 //! H3. A topology that is not this system's (`HWLOC_SYNTHETIC`, `HWLOC_XMLFILE`) is no answer.
 
 use super::Node;
+use crate::sort;
 use hwlocality::Topology;
 use hwlocality::object::TopologyObject;
 use hwlocality::object::attributes::ObjectAttributes;
@@ -68,7 +69,7 @@ fn node(object: &TopologyObject, cpus: usize) -> Option<Node> {
 /// is the one with the fewest CPUs, and among such the first (firmware and kernel count the nodes with CPUs first).
 fn leave_each_cpu_to_one_node(nodes: &mut [Node]) {
     let mut order: Vec<usize> = (0..nodes.len()).collect();
-    order.sort_by_key(|&node| (nodes[node].cpus.len(), nodes[node].id));
+    sort::by_key(&mut order, |&node| (nodes[node].cpus.len(), nodes[node].id));
     let mut taken = HashSet::new();
     for node in order {
         nodes[node].cpus.retain(|&cpu| taken.insert(cpu));

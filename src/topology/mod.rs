@@ -21,6 +21,7 @@
 mod hwloc;
 mod sysfs;
 
+use crate::sort;
 use std::path::Path;
 
 /// Who described the machine.
@@ -143,7 +144,9 @@ impl Topology {
         let own = cpu.min(cpus);
         let mut others: Vec<usize> = (own + 1..cpus).chain(0..own).collect();
         if let Some(home) = self.home(cpu) {
-            others.sort_by_key(|&other| self.home_of[other].map_or(usize::MAX, |other| home.rank[other]));
+            let place = |other: usize| if other > own { other - own } else { other + cpus - own };
+            let rank = |other: usize| self.home_of[other].map_or(usize::MAX, |other| home.rank[other]);
+            sort::by_key(&mut others, |&other| (rank(other), place(other)));
         }
         others
     }
@@ -158,7 +161,7 @@ impl Home {
         let distance = |to: usize| nodes[own].distances.get(to).copied().unwrap_or(0);
         let mut order: Vec<usize> = (0..nodes.len()).collect();
         // Of nodes equally far the next one comes first, not the lowest: else all would lean on the same neighbour.
-        order.sort_by_key(|&node| (node != own, distance(node), nodes[node].id < nodes[own].id, nodes[node].id));
+        sort::by_key(&mut order, |&node| (node != own, distance(node), nodes[node].id < nodes[own].id, nodes[node].id));
         let mut rank = vec![0; nodes.len()];
         for (place, &node) in order.iter().enumerate() {
             rank[node] = place;
