@@ -70,7 +70,7 @@ impl Listing {
 
     fn read(&self) -> Option<PoolStats> {
         let version = self.version.load(Ordering::SeqCst);
-        if version % 2 == 0 {
+        if version.is_multiple_of(2) {
             return None;
         }
         // SeqCst, all of it: between the two looks at the version.

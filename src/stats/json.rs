@@ -36,9 +36,9 @@ impl Stats {
 type Write<T> = fn(&T, &mut Formatter<'_>) -> fmt::Result;
 
 /// A value, and how it is written.
-struct Of<'a, T>(&'a T, Write<T>);
+struct Of<'a, T: ?Sized>(&'a T, Write<T>);
 
-impl<T> Display for Of<'_, T> {
+impl<T: ?Sized> Display for Of<'_, T> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         (self.1)(self.0, f)
     }
@@ -59,7 +59,7 @@ impl<T> Display for List<'_, T> {
 }
 
 /// A text in quotes.
-fn text(text: &String, f: &mut Formatter<'_>) -> fmt::Result {
+fn text(text: &str, f: &mut Formatter<'_>) -> fmt::Result {
     f.write_str("\"")?;
     for c in text.chars() {
         match c {
@@ -73,7 +73,7 @@ fn text(text: &String, f: &mut Formatter<'_>) -> fmt::Result {
 
 fn class(class: &ClassStats, f: &mut Formatter<'_>) -> fmt::Result {
     let ClassStats { strict, holds, slow_acquires, retired, .. } = class;
-    write!(f, "{{\"name\":{},\"strict\":{strict},\"holds\":{holds},", Of(&class.name, text))?;
+    write!(f, "{{\"name\":{},\"strict\":{strict},\"holds\":{holds},", Of(class.name.as_str(), text))?;
     write!(f, "\"slow_acquires\":{slow_acquires},\"drains\":{},\"retired\":{retired}}}", Of(&class.drains, waits))
 }
 
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn names_are_quoted_whatever_they_are() {
-        let name = "a\"b\\c\nd\u{1}ä".to_owned();
-        assert_eq!(Of(&name, text).to_string(), "\"a\\\"b\\\\c\\u000ad\\u0001ä\"");
+        let name = "a\"b\\c\nd\u{1}ä";
+        assert_eq!(Of(name, text).to_string(), "\"a\\\"b\\\\c\\u000ad\\u0001ä\"");
     }
 }
