@@ -20,8 +20,8 @@ test: setup-test test-layers test-rust test-loom test-library test-readme test-e
 
 test-rust:
 	cargo test --workspace
-	cargo test --workspace --no-default-features
-	cargo test --workspace --features inject -- --test-threads=1 # what it injects is the whole process's
+	cargo test -p psref --no-default-features
+	cargo test -p psref -p psref-torture --features inject -- --test-threads=1 # what it injects is the whole process's
 
 test-layers:
 	scripts/layers.sh

@@ -171,6 +171,7 @@ fn wait_under(
 /// # Safety
 /// `lc` is null, or initialised and readable until this returns.
 pub(crate) unsafe fn drain_alone(lc: *const LocalCountState, patience: Patience) -> Result<Result<(), GaveUp>, Misuse> {
+    strict::assert_sleepable("localcount_drain");
     // SAFETY: the caller's promise.
     let state = unsafe { lc.as_ref() }.ok_or(Misuse::Null)?;
     let cells = state.cells()?;

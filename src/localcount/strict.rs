@@ -126,10 +126,13 @@ impl Strict {
 
     /// Before a release counts, and after an acquire that did not.
     pub(super) fn down(&self, localcount: usize) -> Result<(), Misuse> {
-        let less = |references: u64| references.checked_sub(1);
-        match self.references.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less) {
-            Err(_) => Err(Misuse::Underflow { localcount }),
-            Ok(_) => Ok(()),
+        let mut seen = self.references.load(Ordering::Relaxed);
+        loop {
+            let left = seen.checked_sub(1).ok_or(Misuse::Underflow { localcount })?;
+            match self.references.compare_exchange(seen, left, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return Ok(()),
+                Err(now) => seen = now,
+            }
         }
     }
 

@@ -8,6 +8,7 @@
 use crate::percpu::runtime::{self, Runtime};
 use crate::sys::errno::{ENOMEM, Errno};
 use crate::sys::map;
+use std::ops::Range;
 
 /// See the file's head. The first fields are what sections read.
 #[repr(C)]
@@ -65,13 +66,14 @@ impl Homes {
         self.share + usize::from(place < self.more)
     }
 
-    fn home(&self, object: usize) -> usize {
+    /// The CPU that an object comes from, and all objects that do.
+    fn home(&self, object: usize) -> (usize, Range<usize>) {
         let long = self.more * (self.share + 1);
-        let place = match object.checked_sub(long) {
-            None => object / (self.share + 1),
-            Some(rest) => self.more + rest / self.share.max(1),
+        let (place, first) = match object.checked_sub(long) {
+            None => (object / (self.share + 1), object - object % (self.share + 1)),
+            Some(rest) => (self.more + rest / self.share.max(1), object - rest % self.share.max(1)),
         };
-        self.order[place] as usize
+        (self.order[place] as usize, first..first + self.of(place))
     }
 }
 
@@ -194,6 +196,11 @@ impl Layout {
 
     /// The CPU that an object comes from.
     pub(crate) fn home(&self, object: usize) -> usize {
+        self.homes.home(object).0
+    }
+
+    /// The same, and the numbers of all objects that come from there: who has many to ask for divides once a home.
+    pub(crate) fn home_of_all(&self, object: usize) -> (usize, Range<usize>) {
         self.homes.home(object)
     }
 }
@@ -266,6 +273,22 @@ mod tests {
                         Err(e) => panic!("get_mempolicy: {e}"),
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_home_has_a_run_of_numbers() {
+        for objects in [1, 2, 3, 64, 65, 1001] {
+            let layout = Layout::new(objects, 8).unwrap();
+            for object in 0..objects {
+                let (home, all) = layout.home_of_all(object);
+                assert!(all.contains(&object) && all.end <= objects, "{object} of {objects}: {all:?}");
+                let same = |other: usize| layout.home(other) == home;
+                assert!(
+                    (0..objects).all(|other| same(other) == all.contains(&other)),
+                    "{object} of {objects}: {all:?}"
+                );
             }
         }
     }

@@ -59,7 +59,8 @@ fn help_recall(pool: &Pool) {
     }
 }
 
-/// Each object to its home's depot; neighbours of one home go together.
+/// Each object to its home's depot, those of one home together and in their order. However mixed they are, a home's depot, which
+/// its CPU may be at too, is changed once.
 pub(super) fn to_depots(pool: &Pool, objects: &[usize]) {
     if objects.is_empty() {
         return;
@@ -67,15 +68,27 @@ pub(super) fn to_depots(pool: &Pool, objects: &[usize]) {
     let cpu = cpu_here();
     pool.tell(cpu, Counter::DepotPushes);
     pool.tell_of(cpu, Counter::Deposited, objects.len());
-    let mut numbers = [0; LARGEST];
+    let (mut numbers, mut together) = ([0; LARGEST], [0; LARGEST]);
     for objects in objects.chunks(numbers.len()) {
-        let numbers = &mut numbers[..objects.len()];
-        for (number, &at) in numbers.iter_mut().zip(objects) {
+        let mut rest = &mut numbers[..objects.len()];
+        for (number, &at) in rest.iter_mut().zip(objects) {
             *number = pool.layout.number(at).expect("only objects get into the pool");
         }
-        let home = |number: &usize| pool.layout.home(*number);
-        for together in numbers.chunk_by(|a, b| home(a) == home(b)) {
-            pool.depots.push(pool.magazines.depot(home(&together[0])), together);
+        while let Some(&first) = rest.first() {
+            let (home, all) = pool.layout.home_of_all(first);
+            let (mut here, mut elsewhere) = (0, 0);
+            for i in 0..rest.len() {
+                let object = rest[i];
+                if all.contains(&object) {
+                    together[here] = object;
+                    here += 1;
+                } else {
+                    rest[elsewhere] = object;
+                    elsewhere += 1;
+                }
+            }
+            pool.depots.push(pool.magazines.depot(home), &together[..here]);
+            rest = &mut rest[..elsewhere];
         }
     }
 }

@@ -6,8 +6,11 @@ use super::drive::{self, Next};
 use super::state::{ALL, State};
 use crate::park::{Futex, GaveUp, Patience};
 use crate::psref::retired::ATTENTION;
+#[cfg(not(loom))]
 use crate::sys::clock;
-use crate::sys::errno::{ENOMEM, Errno};
+#[cfg(not(loom))]
+use crate::sys::errno::ENOMEM;
+use crate::sys::errno::Errno;
 #[cfg(not(loom))]
 use crate::sys::spawn;
 use crate::sys::sync::Ordering;

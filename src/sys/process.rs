@@ -94,7 +94,8 @@ pub(crate) fn thread_name(tid: u32, name: &mut [u8; 16]) -> usize {
     name[..n].iter().position(|&byte| byte == b'\n').unwrap_or(n)
 }
 
-/// The program ends by SIGABRT in so many seconds, whatever it does meanwhile: for last words that may never be spoken.
+/// The program ends by SIGABRT in so many seconds, whatever it does meanwhile: for last words that may never be spoken. Where it
+/// ignores that signal, no longer.
 #[cfg(not(any(loom, miri)))]
 pub(crate) fn abort_in(seconds: i64) {
     // SAFETY: all-zero is a value of these structures; each call reads and writes ours.
@@ -110,6 +111,12 @@ pub(crate) fn abort_in(seconds: i64) {
         let mut when: libc::itimerspec = std::mem::zeroed();
         when.it_value.tv_sec = seconds;
         libc::syscall(libc::SYS_timer_settime, timer, 0, &raw const when, std::ptr::null_mut::<libc::itimerspec>());
+        let mut action: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(libc::SIGABRT, std::ptr::null(), &raw mut action);
+        if action.sa_sigaction == libc::SIG_IGN {
+            action.sa_sigaction = libc::SIG_DFL;
+            libc::sigaction(libc::SIGABRT, &raw const action, std::ptr::null_mut());
+        }
         let mut abort = std::mem::zeroed();
         libc::sigemptyset(&raw mut abort);
         libc::sigaddset(&raw mut abort, libc::SIGABRT);

@@ -24,6 +24,9 @@ mod loom_tests;
 pub mod raw;
 mod state;
 
-pub(crate) use hold::{asleep, disable, enable, in_name_of};
+#[cfg(not(loom))]
+pub(crate) use hold::{asleep, in_name_of};
+pub(crate) use hold::{disable, enable};
 pub use state::Vcpu;
+#[cfg(not(loom))]
 pub(crate) use state::all;
