@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A number for people that many threads add to, in slow paths: a word on every CPU, so that those who add at the same time do not
-//! meet. Never given back: whoever owns it is type-stable, and so whoever adds too late adds to nobody else's.
+//! A number for people that many threads add to, in slow paths: a word on every CPU, so that those who add at the same
+//! time do not meet. Never given back: whoever owns it is type-stable, and so whoever adds too late adds to nobody
+//! else's.
 
 use crate::sys::errno::Errno;
 
@@ -23,7 +24,11 @@ mod real {
         /// Of nothing, for an owner that nobody else has. May be called again.
         pub(crate) fn begin(&self) -> Result<(), Errno> {
             match self.piece() {
-                Some(piece) => stripes().for_each(|stripe| piece.word(stripe, 0).store(0, Ordering::Relaxed)),
+                // Reading costs no physical memory where nobody has added; writing would.
+                Some(piece) => stripes()
+                    .map(|stripe| piece.word(stripe, 0))
+                    .filter(|word| word.load(Ordering::Relaxed) != 0)
+                    .for_each(|word| word.store(0, Ordering::Relaxed)),
                 // Relaxed: published with the owner.
                 None => self.0.store(region::alloc(8)?.base, Ordering::Relaxed),
             }
