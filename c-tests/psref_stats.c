@@ -45,7 +45,8 @@ static void *hold_for_a_while(void *going)
 	psref_curlwp_bind();
 	CHECK_EQ(psref_acquire(&hold, &target, class_), 0);
 	STORE((int *)going, 1);
-	// Until the drain sleeps: its waits are entered in the class's statistics at their end, so the hold outlasts its beginning.
+	// Until the drain sleeps: its waits are entered in the class's statistics at their end, so the hold outlasts
+	// its beginning.
 	while (!LOAD(&target.prt_draining))
 		nap(1000);
 	nap(20000);

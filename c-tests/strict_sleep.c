@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// No sleeping primitive inside a read section, where strict mode is on: mutexes, condition variables and per-CPU memory, as
-// NetBSD's kernels assert it. (Classes, targets, counts: in the programs about those.)
+// No sleeping primitive inside a read section, where strict mode is on: mutexes, condition variables and per-CPU
+// memory, as NetBSD's kernels assert it. (Classes, targets, counts: in the programs about those.)
 #include "test.h"
 #include "child.h"
 #include "threads.h"

@@ -356,7 +356,8 @@ pub mod raw {
         if strict::is_on() { STRICT } else { LIVE }
     }
 
-    /// Before a mutex is taken that is not plainly free to be: ends the program unless it is only strict, and its rules are kept.
+    /// Before a mutex is taken that is not plainly free to be: ends the program unless it is only strict, and its rules
+    /// are kept.
     ///
     /// # Safety
     /// `who` is terminated; `mutex` is null or readable.

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Numbers for people: how often somebody waited, and how long. A few additions where somebody sleeps anyway; fast paths count
-//! nothing. What must be exact is not counted here.
+//! Numbers for people: how often somebody waited, and how long. A few additions where somebody sleeps anyway; fast
+//! paths count nothing. What must be exact is not counted here.
 
 use crate::sys::clock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Spans that waits are sorted by: span i is of 2^i nanoseconds and more, less than twice that; the last is of 9 minutes and more.
+/// Spans that waits are sorted by: span i is of 2^i nanoseconds and more, less than twice that; the last is of 9
+/// minutes and more.
 pub const SPANS: usize = 40;
 
 /// Drains, seals or performs, and the waits of those that had to wait.
@@ -22,7 +23,8 @@ pub struct Waits {
     pub ns: u64,
     /// The longest wait, in nanoseconds.
     pub longest_ns: u64,
-    /// How many waits took 2^i nanoseconds and more, and less than twice that; waits of less than 2 ns are in the first.
+    /// How many waits took 2^i nanoseconds and more, and less than twice that; waits of less than 2 ns are in the
+    /// first.
     pub spans: [u64; SPANS],
 }
 

@@ -60,8 +60,8 @@ pub extern "C" fn psref_kmutex_state() -> u32 {
     raw::live()
 }
 
-/// Before a mutex is taken that is not PSREF_KMUTEX_LIVE, or that the caller holds: ends the program with a message, unless it is only
-/// strict and may be taken: an adaptive one not inside a read section of the calling thread.
+/// Before a mutex is taken that is not PSREF_KMUTEX_LIVE, or that the caller holds: ends the program with a message,
+/// unless it is only strict and may be taken: an adaptive one not inside a read section of the calling thread.
 ///
 /// Context: any. For the functions of <psref/kmutex.h>.
 ///

@@ -123,9 +123,9 @@ static inline void mutex_destroy(kmutex_t *mtx)
  *
  * What the thread that had the mutex before did while it held it is visible when this returns.
  *
- * A spin mutex: takes a virtual CPU first, as psref_kpreempt_disable() does. An adaptive one: a thread that has to sleep gives
- * its virtual CPU up meanwhile, where it has one; to sleep with a spin mutex held is a fatal diagnostic. So is, where it was made in
- * strict mode, to take it inside a read section: whether it is free or not.
+ * A spin mutex: takes a virtual CPU first, as psref_kpreempt_disable() does. An adaptive one: a thread that has to
+ * sleep gives its virtual CPU up meanwhile, where it has one; to sleep with a spin mutex held is a fatal diagnostic. So
+ * is, where it was made in strict mode, to take it inside a read section: whether it is free or not.
  *
  * Context: may sleep; not in signal handlers, not inside a read section. Source: mutex(9).
  *

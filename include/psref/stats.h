@@ -17,10 +17,10 @@ extern "C" {
 #endif // __cplusplus
 
 /**
- * Writes statistics to `stream`, for people: of each class how many holds there are, how many acquires took the slow path and
- * how many drains had to wait, with how long these waits were, by powers of two; of each pool how many objects are out, and how
- * often pops went beyond the CPU's own; and of all localcounts, gates, read sections and retired things together. Fast paths count
- * nothing: what they have done shows as far as holds and objects do.
+ * Writes statistics to `stream`, for people: of each class how many holds there are, how many acquires took the slow
+ * path and how many drains had to wait, with how long these waits were, by powers of two; of each pool how many
+ * objects are out, and how often pops went beyond the CPU's own; and of all localcounts, gates, read sections and
+ * retired things together. Fast paths count nothing: what they have done shows as far as holds and objects do.
  *
  * NULL is a fatal diagnostic. Whether everything was written, ferror(3) tells.
  *
@@ -31,8 +31,8 @@ extern "C" {
 void psref_stats_dump(struct _IO_FILE *stream);
 
 /**
- * The same for programs: a line of JSON (RFC 8259). Times are in nanoseconds; a histogram is a list of pairs: from how many on,
- * and up to the double, how many waits.
+ * The same for programs: a line of JSON (RFC 8259). Times are in nanoseconds; a histogram is a list of pairs: from how
+ * many on, and up to the double, how many waits.
  *
  * Context: as of psref_stats_dump(). An extension.
  *

@@ -56,15 +56,14 @@ void psref_kmutex_misuse(const char *who, const struct kmutex *mtx, const char *
 uint32_t psref_kmutex_state(void);
 
 /**
- * Before a mutex is taken that is not PSREF_KMUTEX_LIVE, or that the caller holds: ends the program with a message, unless it is only
- * strict and may be taken: an adaptive one not inside a read section of the calling thread.
+ * Before a mutex is taken that is not PSREF_KMUTEX_LIVE, or that the caller holds: ends the program with a message,
+ * unless it is only strict and may be taken: an adaptive one not inside a read section of the calling thread.
  *
  * Context: any. For the functions of <psref/kmutex.h>.
  *
  * Requires: `mtx` is NULL or readable.
  */
-void psref_kmutex_may_enter(const char *who,
-                            const struct kmutex *mtx);
+void psref_kmutex_may_enter(const char *who, const struct kmutex *mtx);
 
 /**
  * Waits for a mutex that somebody holds. An adaptive one: without the virtual CPU that the thread may have, which it takes

@@ -18,8 +18,9 @@ pub(crate) fn why_not_rseq() -> Option<&'static str> {
     psref::why_not_rseq()
 }
 
-/// Turns strict mode on or off for the classes, counts and pools that are made from now on, whatever PSREF_STRICT in the environment says:
-/// since when something is held is remembered, what may sleep raises inside a read section, and all is slower.
+/// Turns strict mode on or off for the classes, counts and pools that are made from now on, whatever PSREF_STRICT in
+/// the environment says: since when something is held is remembered, what may sleep raises inside a read section, and
+/// all is slower.
 #[pyfunction]
 #[pyo3(signature = (on, /))]
 pub(crate) fn set_strict(on: bool) {

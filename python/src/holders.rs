@@ -28,8 +28,8 @@ impl Holder {
     }
 }
 
-/// Who holds a target: one Holder for each hold. A hint while others acquire and release; good once the target drains. Of one that was
-/// retired nothing is known.
+/// Who holds a target: one Holder for each hold. A hint while others acquire and release; good once the target drains.
+/// Of one that was retired nothing is known.
 #[pyfunction]
 #[pyo3(signature = (target, /))]
 pub(crate) fn holders(target: &Bound<'_, Target>) -> Vec<Holder> {

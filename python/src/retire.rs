@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Retiring: what runs at a target's end, in a thread that Python knows nothing of, and what that means when the interpreter ends.
+//! Retiring: what runs at a target's end, in a thread that Python knows nothing of, and what that means when the
+//! interpreter ends.
 //!
-//! F1. A callback is called, and Python's objects are touched, only by who has made `RUNNING` its process's number; it is 0 again
-//!     when that is over. One thread of a process calls functions at a time, so nobody contends but the interpreter's end.
-//! F2. Before the interpreter is taken down, while every thread can still attach to it, `at_exit` makes `RUNNING` [`OVER`], for
-//!     which it waits until nobody runs. So no thread attaches to an interpreter that is going away, which would end the thread in
-//!     the middle of the library.
+//! F1. A callback is called, and Python's objects are touched, only by who has made `RUNNING` its process's number;
+//!     it is 0 again when that is over. One thread of a process calls functions at a time, so nobody contends but the
+//!     interpreter's end.
+//! F2. Before the interpreter is taken down, while every thread can still attach to it, `at_exit` makes `RUNNING`
+//!     [`OVER`], for which it waits until nobody runs. So no thread attaches to an interpreter that is going away,
+//!     which would end the thread in the middle of the library.
 //! F3. What has come to its end after that is leaked: there is no interpreter to give it back to.
 
 use crate::errors::{DeadlockError, NoMemoryError, TimeoutError, limit, may_sleep};
@@ -136,7 +138,8 @@ pub(crate) fn target(
     see_to_the_end(py)?;
     owned.retired.store(true, Ordering::SeqCst); // before its end, which may come at once
     let at_end = Box::into_raw(Box::new(AtEnd { owned: Arc::clone(owned), target, callback }));
-    // SAFETY: the stage says that nobody else ends it; `at_end` keeps it where it is; `ended` takes the interpreter itself.
+    // SAFETY: the stage says that nobody else ends it; `at_end` keeps it where it is; `ended` takes the interpreter
+    // itself.
     unsafe { owned.retire_in_place(ended, at_end.cast()) }.map_err(|error| {
         owned.retired.store(false, Ordering::SeqCst);
         // SAFETY: leaked above, and nobody knows of it.
@@ -149,19 +152,21 @@ pub(crate) fn target(
     })
 }
 
-/// Sees to what was retired as far as that is possible now, in the calling thread, and answers how many things are left. Where this is
-/// called before anything is retired, the library starts no thread for it.
+/// Sees to what was retired as far as that is possible now, in the calling thread, and answers how many things are
+/// left. Where this is called before anything is retired, the library starts no thread for it.
 ///
-/// Calls the callbacks of what has come to its end; in one of those, and while another thread does the same, it does nothing.
+/// Calls the callbacks of what has come to its end; in one of those, and while another thread does the same, it does
+/// nothing.
 #[pyfunction]
 pub(crate) fn retire_poll(py: Python<'_>) -> usize {
     py.detach(psref::retire::poll)
 }
 
-/// Waits until everything that was retired before has come to its end, its callback included, `timeout` seconds at most (None: as long
-/// as it takes).
+/// Waits until everything that was retired before has come to its end, its callback included, `timeout` seconds at most
+/// (None: as long as it takes).
 ///
-/// Raises DeadlockError in a callback and inside a read section, for which it would wait; TimeoutError, and then things go on.
+/// Raises DeadlockError in a callback and inside a read section, for which it would wait; TimeoutError, and then things
+/// go on.
 #[pyfunction]
 #[pyo3(signature = (timeout = None))]
 pub(crate) fn retire_barrier(py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {

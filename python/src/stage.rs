@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How far a target's end has come, and how many threads wait in a drain of it: those must not see it retired, for what was
-//! retired comes to its end without them.
+//! How far a target's end has come, and how many threads wait in a drain of it: those must not see it retired, for what
+//! was retired comes to its end without them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

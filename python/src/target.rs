@@ -69,9 +69,9 @@ impl Target {
         Err(DestroyedError::new_err(format!("{} used after {ended_by}, expected a live one", self.name())))
     }
 
-    /// Before the native target is used for a moment, without a wait. Whoever retires it sets the stage before; and what was retired
-    /// comes to its end after the sections that were open then. So who finds another stage inside of one has a target until it
-    /// leaves.
+    /// Before the native target is used for a moment, without a wait. Whoever retires it sets the stage before; and
+    /// what was retired comes to its end after the sections that were open then. So who finds another stage inside of
+    /// one has a target until it leaves.
     fn use_it(&self) -> PyResult<ReadSection> {
         if ReadSection::depth_here() >= ReadSection::DEEPEST {
             return Err(ReadSectionError::new_err(format!(
@@ -228,8 +228,8 @@ impl Target {
         Ok(drained)
     }
 
-    /// Stops new holds and answers a file descriptor for event loops: readable whenever poll_drained() should be asked. Nothing
-    /// need be read; the caller closes it, whenever it likes. No thread waits.
+    /// Stops new holds and answers a file descriptor for event loops: readable whenever poll_drained() should be asked.
+    /// Nothing need be read; the caller closes it, whenever it likes. No thread waits.
     ///
     /// Raises OSError where no descriptor is to be had; then nothing is done.
     fn drain_fd(&self) -> PyResult<i32> {
@@ -243,23 +243,24 @@ impl Target {
         }
     }
 
-    /// Stops new holds; awaited, waits until those that are have been released, in an asyncio event loop that runs on meanwhile:
-    /// no thread waits. Cancelled, it leaves the target draining, and nothing else.
+    /// Stops new holds; awaited, waits until those that are have been released, in an asyncio event loop that runs on
+    /// meanwhile: no thread waits. Cancelled, it leaves the target draining, and nothing else.
     ///
-    /// For a limit: asyncio.timeout(). A thread may await the end of its own holds, for other tasks of it may release them.
+    /// For a limit: asyncio.timeout(). A thread may await the end of its own holds, for other tasks of it may release
+    /// them.
     fn drain_async<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         slf.py().import("psref._aio")?.call_method1("drain", (slf,))
     }
 
-    /// Gives it up, without a wait: acquire() raises from now on, and once the last hold is released, and every read section that is open
-    /// now has ended, `callback` is called with it, if there is one.
+    /// Gives it up, without a wait: acquire() raises from now on, and once the last hold is released, and every read
+    /// section that is open now has ended, `callback` is called with it, if there is one.
     ///
-    /// That is in a thread of the library's own, or in retire_poll() and retire_barrier(); never in this call. What the callback raises
-    /// goes to sys.unraisablehook. While it runs others wait for their turn; when the interpreter ends one that runs is waited
-    /// for, and no more are called.
+    /// That is in a thread of the library's own, or in retire_poll() and retire_barrier(); never in this call. What the
+    /// callback raises goes to sys.unraisablehook. While it runs others wait for their turn; when the interpreter ends
+    /// one that runs is waited for, and no more are called.
     ///
-    /// Raises DestroyedError after destroy() or retire(), DeadlockError while a thread waits in drain() or destroy() of it, NoMemoryError, also
-    /// where too many things are waiting for their end; then nothing is done.
+    /// Raises DestroyedError after destroy() or retire(), DeadlockError while a thread waits in drain() or destroy() of
+    /// it, NoMemoryError, also where too many things are waiting for their end; then nothing is done.
     #[pyo3(signature = (callback = None))]
     fn retire(slf: &Bound<'_, Self>, callback: Option<Bound<'_, PyAny>>) -> PyResult<()> {
         if let Some(callback) = &callback

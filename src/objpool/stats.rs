@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is counted of pools, for whoever asks about all of them and owns none. A pool may go while somebody reads its numbers: they lie
-//! in memory that is never unmapped, and the listing's version tells that they are to be thrown away.
+//! What is counted of pools, for whoever asks about all of them and owns none. A pool may go while somebody reads its
+//! numbers: they lie in memory that is never unmapped, and the listing's version tells that they are to be thrown away.
 
 use super::state::{Counter, Pool};
 use crate::percpu::magazine::Magazines;

@@ -59,8 +59,8 @@ impl Magazines {
         storage::alloc().map(Magazines)
     }
 
-    /// The magazines that begin at `base`, for those who read their numbers: what they find in memory that is another's by now they
-    /// throw away.
+    /// The magazines that begin at `base`, for those who read their numbers: what they find in memory that is another's
+    /// by now they throw away.
     #[cfg(not(loom))]
     pub(crate) fn at(base: usize) -> Magazines {
         Magazines(storage::at(base))

@@ -113,9 +113,9 @@ fn held(class: &ClassState, set: &Set<'_>) -> Option<usize> {
     }
 }
 
-/// Waits for them one after the other, each with one entry in the waiter word: what is no longer held then costs no more than
-/// the pass that finds the next. One membarrier for all: the word says "many", for every release of the class.
-/// Answers how many nanoseconds it took.
+/// Waits for them one after the other, each with one entry in the waiter word: what is no longer held then costs no
+/// more than the pass that finds the next. One membarrier for all: the word says "many", for every release of the
+/// class. Answers how many nanoseconds it took.
 fn wait_for(class: &ClassState, set: &Set<'_>) -> u64 {
     let Some(first) = held(class, set) else { return 0 };
     class.waiters.enter_for_many();

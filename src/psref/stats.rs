@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is counted of classes, for whoever asks about all of them and owns none: a look at a class counts itself, and a destroy of the
-//! class waits for looks before it gives the slots away.
+//! What is counted of classes, for whoever asks about all of them and owns none: a look at a class counts itself, and a
+//! destroy of the class waits for looks before it gives the slots away.
 
 use super::misuse::ClassName;
 use super::state::{CLASSES, ClassState};
@@ -18,8 +18,8 @@ pub struct ClassStats {
     pub strict: bool,
     /// Holds at the moment: fast paths count none, so this is what the slots show.
     pub holds: usize,
-    /// Acquires and copies that took the slow path: more holds at once than a CPU has room for, an interrupted section, no
-    /// restartable sequences, a draining target.
+    /// Acquires and copies that took the slow path: more holds at once than a CPU has room for, an interrupted section,
+    /// no restartable sequences, a draining target.
     pub slow_acquires: u64,
     /// Drains of its targets, of which those that found nobody did not wait.
     pub drains: Waits,

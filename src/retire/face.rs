@@ -89,14 +89,14 @@ impl<T: Send + 'static> Target<T> {
 }
 
 impl<T> Target<T> {
-    /// For faces whose targets have many owners: gives the target up where it is. Of what is called at its end it is to be freed, by
-    /// [`into_value_of_ended`](Self::into_value_of_ended), once none of them uses it.
+    /// For faces whose targets have many owners: gives the target up where it is. Of what is called at its end it is to
+    /// be freed, by [`into_value_of_ended`](Self::into_value_of_ended), once none of them uses it.
     ///
     /// # Errors
     /// EAGAIN or ENOMEM, with the target as it was.
     ///
-    /// # Safety
-    /// Nobody else ends it, it stays where it is until `function` is called, and that may be called with `argument` by any thread.
+    /// # Safety Nobody else ends it, it stays where it is until `function` is called, and that may be called with
+    /// `argument` by any thread.
     #[doc(hidden)]
     pub unsafe fn retire_in_place(&self, function: raw::Function, argument: *mut c_void) -> Result<(), Errno> {
         // SAFETY: the caller's promises; the class lives as long as the target.

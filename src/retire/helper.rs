@@ -110,7 +110,8 @@ fn collect() {
 pub(super) struct Watch(Option<Watchdog>);
 
 impl Watch {
-    /// Sleeps until there is news, or it is time to look again, as long as `patience` says; tells of waits that take long.
+    /// Sleeps until there is news, or it is time to look again, as long as `patience` says; tells of waits that take
+    /// long.
     pub(super) fn rest(&mut self, next: Next, seen: u32, moved: &Futex, patience: Patience) -> Result<(), GaveUp> {
         match next {
             Next::Again => Ok(()),

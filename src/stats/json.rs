@@ -5,7 +5,8 @@ use super::{ClassStats, PoolStats, Stats, Waits};
 use std::fmt::{self, Display, Formatter};
 
 impl Stats {
-    /// The same as JSON, on one line. A histogram is a list of pairs: from how many nanoseconds on, up to the double, how many waits.
+    /// The same as JSON, on one line. A histogram is a list of pairs: from how many nanoseconds on, up to the double,
+    /// how many waits.
     #[doc(alias = "psref_stats_dump_json")]
     pub fn to_json(&self) -> String {
         let (counts, sections, retire) = (&self.localcounts, &self.pserialize, &self.retire);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Statistics of everything in the process: what is held, what took the slow path, what was drained and how long that was waited for.
-//! Fast paths count nothing; what they did shows as far as slots and magazines show it. Costs a look at every slot of every class
-//! and some memory, and stops nobody: numbers of one moment need not go together.
+//! Statistics of everything in the process: what is held, what took the slow path, what was drained and how long that
+//! was waited for. Fast paths count nothing; what they did shows as far as slots and magazines show it. Costs a look at
+//! every slot of every class and some memory, and stops nobody: numbers of one moment need not go together.
 //!
-//! For one class and by whom: [`Class::report`](crate::Class::report). As it happens: the probes that `docs/holders.md` tells of.
+//! For one class and by whom: [`Class::report`](crate::Class::report). As it happens: the probes that `docs/holders.md`
+//! tells of.
 
 mod json;
 #[doc(hidden)]
@@ -20,13 +21,15 @@ pub use crate::tally::{SPANS, Waits};
 use crate::sys::backend::Backend;
 use crate::{gate, localcount, objpool, percpu, pserialize, psref, retire, xcall};
 
-/// What [`take`] answers. Shown (`{}`) as text, some lines long; [`to_json`](Stats::to_json) says the same for programs.
+/// What [`take`] answers. Shown (`{}`) as text, some lines long; [`to_json`](Stats::to_json) says the same for
+/// programs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
     /// The back end of the process.
     pub backend: Backend,
-    /// Interrupts of every CPU: one membarrier each (two where the kernel is older than 6.18), or a fence without sections.
+    /// Interrupts of every CPU: one membarrier each (two where the kernel is older than 6.18), or a fence without
+    /// sections.
     pub cross_calls: u64,
     /// The classes of passive references that there are.
     pub classes: Vec<ClassStats>,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Probes of SystemTap's SDT kind (USDT) for bpftrace, perf, gdb and SystemTap: on slow paths alone, each an instruction that does nothing, and
-//! a note in the file that says where it is and where its arguments lie. A tracer puts a breakpoint there while it watches; else
-//! nobody knows of it.
+//! Probes of SystemTap's SDT kind (USDT) for bpftrace, perf, gdb and SystemTap: on slow paths alone, each an
+//! instruction that does nothing, and a note in the file that says where it is and where its arguments lie. A tracer
+//! puts a breakpoint there while it watches; else nobody knows of it.
 //!
 //! All of them are in the table at the end: what is there is what the library has (scripts/check-library.sh compares).
 
@@ -16,7 +16,8 @@ macro_rules! probes {
             unsafe {
                 core::arch::asm!(
                     "990: nop",
-                    // A note, type 3: its place, the base's as linked (for whoever has moved the file), no semaphore, and three texts.
+                    // A note, type 3: its place, the base's as linked (for whoever has moved the file), no semaphore,
+                    // and three texts.
                     ".pushsection .note.stapsdt, \"?\", \"note\"",
                     ".balign 4",
                     ".4byte 992f - 991f, 994f - 993f, 3",
