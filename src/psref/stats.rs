@@ -2,8 +2,10 @@
 //! What is counted of classes, for whoever asks about all of them and owns none: a look at a class counts itself, and a
 //! destroy of the class waits for looks before it gives the slots away.
 
+#[cfg(not(loom))]
 use super::misuse::ClassName;
 use super::state::{CLASSES, ClassState};
+#[cfg(not(loom))]
 use crate::percpu::slots;
 use crate::sys::sync::Ordering;
 use crate::tally::Waits;
