@@ -21,7 +21,8 @@ awk -v to="$work" '
     /^```text$/ && n > told { told = n; into = to "/said." n; next }
     /^```/ { into = ""; next }
     into != "" { print > into }' docs/holders.md
-# Everything but numbers, which are addresses, threads, CPUs and times; where nobody knows the CPU as where somebody does.
+# Everything but numbers, which are addresses, threads, CPUs and times; where nobody knows the CPU as where somebody
+# does.
 plain() {
     sed -E 's/on no cpu that is known/on cpu 0/; s,/[^ ]*/examples/,examples/,g
         s/0x[0-9a-f]+/N/g; s/ *[0-9]+([.][0-9]+)*/N/g' "$1"
