@@ -125,7 +125,7 @@ every() {
             fail "$environment" "$program" "ends well" "exit status $status"
             bad=1
         fi
-        [ $bad -eq 0 ] || tail -n 40 "$own/err" "$own"/valgrind.* 2>/dev/null
+        [ $bad -eq 0 ] || tail -n 100 "$own/err" "$own"/valgrind.* 2>/dev/null
         rm -f "$own"/valgrind.*
     done
 }

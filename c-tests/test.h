@@ -146,14 +146,15 @@ static inline void test_print(const char *verdict, const char *name, const char 
 	fflush(stdout);
 }
 
-// Where the threads of a test that hung are, to stderr; what nobody could find out after the kill.
+// Where the threads of a test that hung and of its children are, to stderr; what nobody could find out after the kill.
 static inline void test_tell_where(pid_t child)
 {
-	char command[300];
+	char command[500];
 	snprintf(command, sizeof command,
-		 "exec >&2; for t in /proc/%d/task/*; do echo \"$t: $(cat $t/wchan), call $(cat $t/syscall)\"; done; "
-		 "command -v gdb >/dev/null && timeout 30 gdb -p %d -batch -ex 'thread apply all bt' 2>/dev/null",
-		 (int)child, (int)child);
+		 "exec >&2 2>/dev/null; for p in $(awk '{ id = $1; sub(/.*\\) /, \"\"); if ($3 == %d) print id }' /proc/[0-9]*/stat); do "
+		 "for t in /proc/$p/task/*; do echo \"$t: $(cat $t/wchan), call $(cat $t/syscall)\"; done; "
+		 "command -v gdb >/dev/null && timeout 30 gdb -p $p -batch -ex 'thread apply all bt'; done",
+		 (int)child);
 	if (system(command) != 0)
 		fputs("no debugger tells more\n", stderr);
 }
