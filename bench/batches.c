@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: MIT OR Apache-2.0 Many targets that nobody holds, given up at once: what each costs, its
-// function included, and how many membarriers all of them do. In turns of their own after the rounds: one takes as long
-// as a round.
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// Many targets that nobody holds, given up at once: what each costs, its function included, and how many membarriers
+// all of them do. In turns of their own after the rounds: one takes as long as a round.
 #include "bench.h"
 
 #include <psref/psref.h>
