@@ -5,6 +5,20 @@
 //!
 //! All of them are in the table at the end: what is there is what the library has (scripts/check-library.sh compares).
 
+/// How a note names an argument of 8 bytes in a register, as an assembler of the machine would; before the operand.
+#[cfg(all(feature = "probes", target_arch = "x86_64", not(any(loom, miri))))]
+macro_rules! register {
+    () => {
+        "8@%{"
+    };
+}
+#[cfg(all(feature = "probes", target_arch = "aarch64", not(any(loom, miri))))]
+macro_rules! register {
+    () => {
+        "8@{"
+    };
+}
+
 /// The functions, each of which is the one place of its probe.
 macro_rules! probes {
     ($($(#[$doc:meta])* $function:ident, $name:literal, ($first:ident $(, $rest:ident)*);)*) => {$(
@@ -26,7 +40,7 @@ macro_rules! probes {
                     "993: .8byte 990b, _.stapsdt.base, 0",
                     ".asciz \"psref\"",
                     concat!(".asciz \"", $name, "\""),
-                    concat!(".asciz \"8@{", stringify!($first), "}", $(" 8@{", stringify!($rest), "}",)* "\""),
+                    concat!(".asciz \"", register!(), stringify!($first), "}", $(" ", register!(), stringify!($rest), "}",)* "\""),
                     "994: .balign 4",
                     ".popsection",
                     ".ifndef _.stapsdt.base",
@@ -39,8 +53,7 @@ macro_rules! probes {
                     ".endif",
                     $first = in(reg) $first,
                     $($rest = in(reg) $rest,)*
-                    // Registers in the notes are named as in AT&T's syntax.
-                    options(nostack, preserves_flags, readonly, att_syntax),
+                    options(nostack, preserves_flags, readonly),
                 );
             }
         }
