@@ -51,6 +51,7 @@ test-readme: stage
 
 test-examples: stage
 	scripts/examples.sh $(STAGE)
+	scripts/holders.sh $(STAGE)
 
 test-bench:
 	bench/page.sh --test

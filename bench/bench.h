@@ -16,6 +16,7 @@
 //   targets.c       the targets                      json.c          the same for other programs
 //   facts.c         the machine                      floor/          a library of empty functions
 //   report_footprint.c  what is printed of memory    sizes.h         the library's constants
+//   batches.c       destroying many at once
 //   peers/          other libraries, each built where it is installed
 #ifndef PSREF_BENCH_H
 #define PSREF_BENCH_H
@@ -309,6 +310,10 @@ void print_value(const struct series *series, double unit);
 void report_print(const struct facts *facts, double seconds);
 void report_pools(const struct facts *facts);
 void report_destroy(void);
+
+// ---- batches.c
+void batches_measure(void);
+void batches_report(void);
 void report_footprint(const struct facts *facts);
 void json_write(FILE *file, const struct facts *facts);
 

@@ -39,7 +39,7 @@ struct scene {
 	char waited_name[64];
 	struct series *calls, *waited;
 };
-enum { SCENES_MOST = 64 };
+enum { SCENES_MOST = 96 };
 static struct scene scenes[SCENES_MOST];
 static size_t scene_count;
 

@@ -10,6 +10,7 @@
 #include <psref/localcount.h>
 #include <psref/psref.h>
 #include <psref/pserialize.h>
+#include <psref/retire.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -85,6 +86,39 @@ static void free_gate(void)
 	device_gate_detach(&device);
 }
 
+// Many at once. Nobody holds them: what is measured is what each costs besides.
+enum { AT_ONCE = 1000 };
+static struct psref_target many[AT_ONCE], *each[AT_ONCE];
+
+static void make_1000(void)
+{
+	if (class_ == NULL)
+		make_target();
+	for (size_t i = 0; i < AT_ONCE; i++) {
+		each[i] = &many[i];
+		psref_target_init(each[i], class_);
+	}
+}
+
+static void destroy_1000(void)
+{
+	psref_target_destroy_many(each, AT_ONCE, class_);
+}
+
+static void called(void *target)
+{
+	if (((struct psref_target *)target)->prt_class != NULL)
+		die("a target was not at its end");
+}
+
+static void retire_1000(void)
+{
+	for (size_t i = 0; i < AT_ONCE; i++)
+		if (psref_target_retire(&many[i], class_, called, &many[i]) != 0)
+			die("psref_target_retire failed");
+	psref_retire_barrier();
+}
+
 static void perform(void)
 {
 	pserialize_perform(NULL);
@@ -94,6 +128,8 @@ static void perform(void)
 const struct destroyer destroyers[] = {
 	{ MEMBARRIER, NULL, one_membarrier, NULL, PAIR },
 	{ DRAIN, make_target, destroy_target, NULL, PAIR },
+	{ "psref destroy_many of 1,000", make_1000, destroy_1000, NULL, PAIR },
+	{ "psref retire of 1,000 + barrier", make_1000, retire_1000, NULL, PAIR },
 	{ LOCALCOUNT_DRAIN, make_count, drain_count, free_count, LOCALCOUNT },
 	{ "gate close + seal, nobody inside", make_gate, close_and_seal, free_gate, PASS },
 	{ PERFORM, NULL, perform, NULL, PAIR },

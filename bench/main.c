@@ -105,6 +105,7 @@ int main(int argc, char **argv)
 	destroy_remove();
 	wakes_remove();
 	scaling_remove();
+	batches_measure();
 	facts.localcount_bytes = memory_of_localcount();
 	memory_of_pools(facts.pools);
 	facts.footprint_count = footprints_read(facts.footprints, &facts);

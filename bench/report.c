@@ -100,6 +100,7 @@ void report_print(const struct facts *facts, double seconds)
 	report_pools(facts);
 	print_left_out();
 	report_destroy();
+	batches_report();
 	print_times();
 	report_footprint(facts);
 	printf("\na localcount used on %u CPU%s takes %.1f bytes besides itself, %.1f a CPU\n", cpu_count(),

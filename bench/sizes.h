@@ -3,7 +3,7 @@
 #ifndef PSREF_BENCH_SIZES_H
 #define PSREF_BENCH_SIZES_H
 
-#define BYTES_CLASS        256  // a class of psref
+#define BYTES_CLASS        640  // a class of psref
 #define BYTES_CLASS_CPU    512  // the same, on every CPU that its holds lie on
 #define BYTES_SLOT         16   // a hold that found no room in these
 #define BYTES_GATE         128  // a device gate while it is closed

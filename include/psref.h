@@ -16,6 +16,7 @@
 #include <psref/pslist.h>
 #include <psref/psref.h>
 #include <psref/retire.h>
+#include <psref/stats.h>
 #include <psref/xcall.h>
 
 #endif

@@ -35,6 +35,25 @@ for name in psref_acquire psref_release localcount_acquire localcount_release ps
 done
 grep -q 'R_X86_64_TPOFF64' <<<"$(readelf -rW "$library")" || fault "no initial-exec relocation for the thread's words"
 
+# Probes: each of the table of src/sys/probe.rs once, of this provider, with a register of 8 bytes for each argument,
+# inside of the code.
+told=$(sed -nE 's/^    [a-z_]+, "([a-z_]+)", \(([a-z_, ]+)\);$/\1 \2/p' src/sys/probe.rs | awk '{ print $1, NF - 1 }' | sort)
+notes=$(readelf -nW "$library" | sed -n '/Owner/,$ p')
+[[ -n $told ]] || fault "no table of probes in src/sys/probe.rs"
+noted=$(awk '
+    /Name:/ { name = $NF }
+    /Arguments:/ {
+        n = 0
+        for (i = 1; i <= NF; i++) if ($i ~ /^8@(%r[a-z0-9]+|x[0-9]+)$/) n++
+        print name, n
+    }' <<<"$notes" | sort)
+[ "$noted" = "$told" ] || fault "probes (<) are not what src/sys/probe.rs has (>):" "$(diff <(echo "$noted") <(echo "$told"))"
+[ -z "$(awk '/Provider:/ && $NF != "psref"' <<<"$notes")" ] || fault "a probe is not psref's"
+read -r from bytes <<<"$(readelf -SW "$library" | awk '{ sub(/^ *\[ *[0-9]+\]/, "") } $1 == ".text" { print $3, $5 }')"
+for at in $(awk '/Location:/ { sub(/,/, "", $2); print $2 }' <<<"$notes"); do
+    [ $((at)) -ge $((16#$from)) ] && [ $((at)) -lt $((16#$from + 16#$bytes)) ] || fault "a probe at $at is not in the code"
+done
+
 # Descriptors hold addresses, which the dynamic linker writes.
 grep -qE ' __rseq_cs +PROGBITS.* WA ' <<<"$(readelf -SW "$library")" || fault "the descriptors of sections are not writable"
 

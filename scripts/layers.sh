@@ -6,7 +6,7 @@ set -uo pipefail
 cd "${1:-$(dirname "$0")/..}" || exit 2
 
 # Modules of src/, lowest first: what each may name besides itself. A row names only rows above it, so nothing is circular.
-common='sys sort diag symbol park watchdog stable topology thread lwp strict percpu xcall'
+common='sys sort diag symbol park watchdog tally stable topology thread lwp strict percpu xcall'
 layers="
 sys        |
 sort       |
@@ -14,6 +14,7 @@ diag       | sys
 symbol     | sys diag
 park       | sys
 watchdog   | sys
+tally      | sys
 stable     | sys
 topology   | sys sort
 thread     | sys diag park stable
@@ -22,7 +23,7 @@ strict     | sys diag thread
 percpu     | sys diag park stable topology thread
 xcall      | sys diag park thread percpu
 vcpu       | sys diag park watchdog stable thread lwp strict percpu
-kmutex     | sys diag park thread lwp vcpu
+kmutex     | sys diag park thread lwp strict vcpu
 psref      | $common
 localcount | $common kmutex
 pserialize | $common
@@ -31,6 +32,7 @@ objpool    | $common
 kxcall     | $common vcpu pserialize
 kpercpu    | $common vcpu kxcall
 retire     | $common psref pserialize
+stats      | $common psref localcount pserialize gate objpool retire
 "
 
 failed=0

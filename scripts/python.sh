@@ -27,7 +27,7 @@ step "tests"
 cd "$work"
 PATH=$work/venv/bin:$PATH pytest -q "$root/python/tests"
 step "tests of the primitives, atomics back end"
-mapfile -t primitives < <(printf "$root/python/tests/test_%s.py\n" targets counts sections gates pools collection threads)
+mapfile -t primitives < <(printf "$root/python/tests/test_%s.py\n" targets counts sections gates pools collection threads retire asyncio seeing)
 PSREF_BACKEND=atomic PSREF_TEST_SECONDS=1 venv/bin/pytest -q -p no:cacheprovider "${primitives[@]}"
 
 step "the wheel"

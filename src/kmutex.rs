@@ -17,13 +17,15 @@ use crate::sys::futex;
 pub(crate) use crate::sys::futex::Woken;
 use crate::sys::sync::{AtomicU32, AtomicUsize, Ordering};
 use crate::sys::{clock, fork, process, pthread};
-use crate::{lwp, vcpu};
+use crate::{lwp, strict, vcpu};
 use std::ffi::{CStr, c_char, c_int};
 use std::fmt;
 use std::mem::offset_of;
 
 /// `mtx_state` of a mutex between mutex_init and mutex_destroy.
 pub const LIVE: u32 = 0x4b4d_5458;
+/// The same of one that was made in strict mode: mutex_enter finds that it is not `LIVE`, and asks [`raw::may_enter`].
+pub const STRICT: u32 = LIVE | 1;
 /// `mtx_state` of a mutex after mutex_destroy.
 pub const DEAD: u32 = 0x6b6d_7478;
 /// `cv_wmesg` after cv_destroy: no string's address.
@@ -111,9 +113,7 @@ impl Kmutex {
 
     /// Sleeps until the caller has the mutex. Having it already is a fatal diagnostic.
     pub(crate) fn enter(&self) {
-        if !self.is_live() || self.is_owned() {
-            self.misuse(c"mutex_enter", c"locking against myself");
-        }
+        self.may_enter(c"mutex_enter");
         if self.is_spin() {
             begin_spin();
         }
@@ -122,6 +122,16 @@ impl Kmutex {
         }
         // Relaxed: only the thread itself learns anything from it (K1).
         self.owner.store(pthread::this_thread(), Ordering::Relaxed);
+    }
+
+    /// What must be so before it is taken.
+    fn may_enter(&self, who: &CStr) {
+        if !self.is_live() || self.is_owned() {
+            self.misuse(who, c"locking against myself");
+        }
+        if self.state.load(Ordering::Relaxed) == STRICT && !self.is_spin() {
+            strict::assert_sleepable(&who.to_string_lossy());
+        }
     }
 
     /// Gives the mutex back. Not having it is a fatal diagnostic.
@@ -160,14 +170,14 @@ impl Kmutex {
     }
 
     fn is_live(&self) -> bool {
-        self.state.load(Ordering::Relaxed) == LIVE
+        self.state.load(Ordering::Relaxed) | 1 == STRICT
     }
 
     #[cold]
     fn misuse(&self, who: &CStr, wrong: &CStr) -> ! {
         let (who, wrong) = (who.to_string_lossy(), wrong.to_string_lossy());
         match self.state.load(Ordering::Relaxed) {
-            LIVE => {}
+            LIVE | STRICT => {}
             DEAD => diag::fatal(format_args!("{who}: kmutex {self:p}: already destroyed")),
             seen => {
                 diag::fatal(format_args!("{who}: kmutex {self:p}: never initialised (state {seen:#x}, not {LIVE:#x})"))
@@ -341,6 +351,22 @@ pub mod raw {
         }
     }
 
+    /// `mtx_state` of what is made now.
+    pub fn live() -> u32 {
+        if strict::is_on() { STRICT } else { LIVE }
+    }
+
+    /// Before a mutex is taken that is not plainly free to be: ends the program unless it is only strict, and its rules
+    /// are kept.
+    ///
+    /// # Safety
+    /// `who` is terminated; `mutex` is null or readable.
+    pub unsafe fn may_enter(who: *const c_char, mutex: *const Kmutex) {
+        // SAFETY: the caller's promise.
+        let (who, mutex) = unsafe { (CStr::from_ptr(who), mutex.as_ref()) };
+        mutex.unwrap_or_else(|| null(who, "mutex")).may_enter(who);
+    }
+
     /// The waits: 0, EWOULDBLOCK or EINTR. No ticks: for ever.
     ///
     /// # Safety
@@ -356,6 +382,7 @@ pub mod raw {
         let (who, cv, mutex) = unsafe { (CStr::from_ptr(who), cv.as_ref(), mutex.as_ref()) };
         let cv = cv.unwrap_or_else(|| null(who, "condition variable"));
         let mutex = mutex.unwrap_or_else(|| null(who, "mutex"));
+        strict::assert_sleepable(&who.to_string_lossy());
         let deadline = match u64::try_from(ticks) {
             Ok(0) => None,
             Ok(ticks) => Some(clock::now() + ticks * TICK),
@@ -383,6 +410,7 @@ pub mod raw {
         let (who, cv, mutex, left) = unsafe { (CStr::from_ptr(who), cv.as_ref(), mutex.as_ref(), &mut *left) };
         let cv = cv.unwrap_or_else(|| null(who, "condition variable"));
         let mutex = mutex.unwrap_or_else(|| null(who, "mutex"));
+        strict::assert_sleepable(&who.to_string_lossy());
         let deadline = clock::now().saturating_add(*left);
         let woken = cv.sleep(who, mutex, Some(deadline.min(i64::MAX as u64)), interruptible);
         *left = deadline.saturating_sub(clock::now());

@@ -17,7 +17,7 @@ use crate::sys::errno::{ENOMEM, Errno};
 use crate::sys::sync::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use crate::sys::{STRIPE_SHIFT, map, process};
 use crate::vcpu::{self, Vcpu};
-use crate::{kxcall, lwp, thread};
+use crate::{kxcall, lwp, strict, thread};
 use std::ffi::c_void;
 
 /// `percpu_callback_t`: a CPU's part, the caller's argument, the CPU.
@@ -165,6 +165,7 @@ pub unsafe fn create_or_die(
     destructor: Option<Callback>,
     cookie: *mut c_void,
 ) -> &'static Percpu {
+    strict::assert_sleepable(who);
     // SAFETY: the caller's promise.
     unsafe { create(size, constructor, destructor, cookie) }.unwrap_or_else(|error| {
         fatal(format_args!(
@@ -180,6 +181,7 @@ pub unsafe fn create_or_die(
 /// Nobody uses it any more.
 pub unsafe fn free(pc: *const Percpu, size: usize) {
     const WHO: &str = "percpu_free";
+    strict::assert_sleepable(WHO);
     let pc = check(WHO, pc);
     let asked = pc.size.load(Ordering::Relaxed);
     if asked != size {

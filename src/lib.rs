@@ -25,11 +25,14 @@ pub mod psref;
 pub mod retire;
 mod sort;
 mod stable;
+#[cfg(not(loom))]
+pub mod stats;
 mod strict;
 #[cfg_attr(any(loom, miri), allow(dead_code))]
 mod symbol;
 #[macro_use]
 mod sys;
+mod tally;
 mod thread;
 pub mod topology;
 #[doc(hidden)]

@@ -52,6 +52,11 @@ impl GaveUp {
     }
 }
 
+/// For probes: 0, or the error's number.
+pub(crate) fn outcome(answer: Result<(), GaveUp>) -> usize {
+    answer.map_or_else(|gave_up| gave_up.errno().0 as usize, |()| 0)
+}
+
 impl std::fmt::Display for GaveUp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {

@@ -26,6 +26,11 @@ impl Watchdog {
         self.next
     }
 
+    /// Nanoseconds waited so far.
+    pub(crate) fn waited(&self) -> u64 {
+        clock::now().saturating_sub(self.began)
+    }
+
     /// Whether the report that is due is the wait's first: what need be said once is said there.
     pub(crate) fn is_first(&self) -> bool {
         self.reports == 1

@@ -7,10 +7,19 @@ use crate::percpu::runtime;
 use crate::sys::backend::Backend;
 use crate::sys::sync::{Ordering, fence};
 use crate::sys::{affinity, membarrier};
+use std::sync::atomic::AtomicU64;
+
+static MADE: AtomicU64 = AtomicU64::new(0);
+
+/// How many there were, for people.
+pub(crate) fn made() -> u64 {
+    MADE.load(std::sync::atomic::Ordering::Relaxed)
+}
 
 /// Interrupts every CPU once. Where the back end is atomic there are no sections, and the accesses on both sides are
 /// SeqCst; the fence is for code that shares this path with the sections'.
 pub(crate) fn restart_sections() {
+    MADE.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     if runtime::get().backend() == Backend::Atomic {
         fence(Ordering::SeqCst);
         return;

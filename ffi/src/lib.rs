@@ -11,6 +11,7 @@ pub mod percpu;
 pub mod pserialize;
 pub mod psref;
 pub mod retire;
+pub mod stats;
 pub mod wait;
 pub mod xcall;
 

@@ -23,6 +23,9 @@ pub const PSREF_HZ: c_int = 100;
 /// mtx_state of a mutex between mutex_init() and mutex_destroy().
 pub const PSREF_KMUTEX_LIVE: u32 = 0x4b4d5458;
 
+/// The same of one that was made in strict mode.
+pub const PSREF_KMUTEX_STRICT: u32 = 0x4b4d5459;
+
 /// mtx_state of a mutex after mutex_destroy().
 pub const PSREF_KMUTEX_DEAD: u32 = 0x6b6d7478;
 
@@ -32,6 +35,7 @@ pub const PSREF_KCONDVAR_DEAD: usize = 1;
 const _: () = {
     assert!(PSREF_HZ as u32 == psref::kmutex::HZ);
     assert!(PSREF_KMUTEX_LIVE == psref::kmutex::LIVE && PSREF_KMUTEX_DEAD == psref::kmutex::DEAD);
+    assert!(PSREF_KMUTEX_STRICT == psref::kmutex::STRICT);
     assert!(PSREF_KCONDVAR_DEAD == psref::kmutex::DEAD_WMESG);
 };
 
@@ -46,6 +50,27 @@ const _: () = {
 pub unsafe extern "C" fn psref_kmutex_misuse(who: *const c_char, mtx: *const kmutex, wrong: *const c_char) -> ! {
     // SAFETY: the caller's promise.
     unsafe { raw::mutex_misuse(who, mtx.cast::<Kmutex>(), wrong) }
+}
+
+/// mtx_state of a mutex that is made now: PSREF_KMUTEX_LIVE, or in strict mode PSREF_KMUTEX_STRICT.
+///
+/// Context: any, signal handlers too. For the functions of <psref/kmutex.h>.
+#[unsafe(no_mangle)]
+pub extern "C" fn psref_kmutex_state() -> u32 {
+    raw::live()
+}
+
+/// Before a mutex is taken that is not PSREF_KMUTEX_LIVE, or that the caller holds: ends the program with a message,
+/// unless it is only strict and may be taken: an adaptive one not inside a read section of the calling thread.
+///
+/// Context: any. For the functions of <psref/kmutex.h>.
+///
+/// # Safety
+/// `mtx` is NULL or readable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn psref_kmutex_may_enter(who: *const c_char, mtx: *const kmutex) {
+    // SAFETY: the caller's promise.
+    unsafe { raw::may_enter(who, mtx.cast::<Kmutex>()) }
 }
 
 /// Waits for a mutex that somebody holds. An adaptive one: without the virtual CPU that the thread may have, which it takes

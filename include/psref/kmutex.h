@@ -33,7 +33,7 @@ struct kmutex {
 	pthread_mutex_t mtx_lock;
 	/** pthread_self() of whoever holds it, 0: nobody. Written by the holder alone. */
 	uintptr_t mtx_owner;
-	/** PSREF_KMUTEX_LIVE or PSREF_KMUTEX_DEAD; anything else was never initialised. */
+	/** PSREF_KMUTEX_LIVE, PSREF_KMUTEX_STRICT or PSREF_KMUTEX_DEAD; anything else was never initialised. */
 	uint32_t mtx_state;
 	/** What mutex_init() was told. */
 	uint16_t mtx_type, mtx_ipl;
@@ -78,6 +78,12 @@ static inline bool psref_kmutex_is_spin(const struct kmutex *mtx)
 	return mtx->mtx_type == MUTEX_SPIN || (mtx->mtx_type != MUTEX_ADAPTIVE && mtx->mtx_ipl >= IPL_VM);
 }
 
+/** Whether it is a mutex: of both live states the upper bits are the same. (For the functions below; not an interface.) */
+static inline bool psref_kmutex_is_live(const struct kmutex *mtx)
+{
+	return (mtx->mtx_state | 1) == PSREF_KMUTEX_STRICT;
+}
+
 /**
  * Makes a mutex, held by nobody. `type` and `ipl` say of which sort; any value is accepted.
  *
@@ -90,7 +96,7 @@ static inline void mutex_init(kmutex_t *mtx, kmutex_type_t type, int ipl)
 	if (mtx == 0)
 		psref_kmutex_misuse("mutex_init", mtx, "");
 	mtx->mtx_owner = 0;
-	mtx->mtx_state = PSREF_KMUTEX_LIVE;
+	mtx->mtx_state = psref_kmutex_state();
 	mtx->mtx_type = (uint16_t)type;
 	mtx->mtx_ipl = (uint16_t)ipl;
 	if (pthread_mutex_init(&mtx->mtx_lock, 0) != 0)
@@ -106,7 +112,7 @@ static inline void mutex_init(kmutex_t *mtx, kmutex_type_t type, int ipl)
  */
 static inline void mutex_destroy(kmutex_t *mtx)
 {
-	if (mtx == 0 || mtx->mtx_state != PSREF_KMUTEX_LIVE || __atomic_load_n(&mtx->mtx_owner, __ATOMIC_RELAXED) != 0
+	if (mtx == 0 || !psref_kmutex_is_live(mtx) || __atomic_load_n(&mtx->mtx_owner, __ATOMIC_RELAXED) != 0
 	    || pthread_mutex_destroy(&mtx->mtx_lock) != 0)
 		psref_kmutex_misuse("mutex_destroy", mtx, "destroying a held mutex");
 	mtx->mtx_state = PSREF_KMUTEX_DEAD;
@@ -117,8 +123,9 @@ static inline void mutex_destroy(kmutex_t *mtx)
  *
  * What the thread that had the mutex before did while it held it is visible when this returns.
  *
- * A spin mutex: takes a virtual CPU first, as psref_kpreempt_disable() does. An adaptive one: a thread that has to sleep gives
- * its virtual CPU up meanwhile, where it has one; to sleep with a spin mutex held is a fatal diagnostic.
+ * A spin mutex: takes a virtual CPU first, as psref_kpreempt_disable() does. An adaptive one: a thread that has to
+ * sleep gives its virtual CPU up meanwhile, where it has one; to sleep with a spin mutex held is a fatal diagnostic. So
+ * is, where it was made in strict mode, to take it inside a read section: whether it is free or not.
  *
  * Context: may sleep; not in signal handlers, not inside a read section. Source: mutex(9).
  *
@@ -127,7 +134,7 @@ static inline void mutex_destroy(kmutex_t *mtx)
 static inline void mutex_enter(kmutex_t *mtx)
 {
 	if (mtx == 0 || mtx->mtx_state != PSREF_KMUTEX_LIVE || psref_kmutex_is_mine(mtx))
-		psref_kmutex_misuse("mutex_enter", mtx, "locking against myself");
+		psref_kmutex_may_enter("mutex_enter", mtx);
 	if (psref_kmutex_is_spin(mtx))
 		psref_kmutex_spin_begin();
 	if (pthread_mutex_trylock(&mtx->mtx_lock) != 0)
@@ -144,7 +151,7 @@ static inline void mutex_enter(kmutex_t *mtx)
  */
 static inline void mutex_exit(kmutex_t *mtx)
 {
-	if (mtx == 0 || mtx->mtx_state != PSREF_KMUTEX_LIVE || !psref_kmutex_is_mine(mtx))
+	if (mtx == 0 || !psref_kmutex_is_live(mtx) || !psref_kmutex_is_mine(mtx))
 		psref_kmutex_misuse("mutex_exit", mtx, "exiting a mutex that the caller does not hold");
 	__atomic_store_n(&mtx->mtx_owner, (uintptr_t)0, __ATOMIC_RELAXED);
 	/* Asked before: it may be gone afterwards. */
@@ -162,7 +169,7 @@ static inline void mutex_exit(kmutex_t *mtx)
  */
 static inline void mutex_spin_enter(kmutex_t *mtx)
 {
-	if (mtx != 0 && mtx->mtx_state == PSREF_KMUTEX_LIVE && !psref_kmutex_is_spin(mtx))
+	if (mtx != 0 && psref_kmutex_is_live(mtx) && !psref_kmutex_is_spin(mtx))
 		psref_kmutex_misuse("mutex_spin_enter", mtx, "not a spin mutex");
 	mutex_enter(mtx);
 }
@@ -174,7 +181,7 @@ static inline void mutex_spin_enter(kmutex_t *mtx)
  */
 static inline void mutex_spin_exit(kmutex_t *mtx)
 {
-	if (mtx != 0 && mtx->mtx_state == PSREF_KMUTEX_LIVE && !psref_kmutex_is_spin(mtx))
+	if (mtx != 0 && psref_kmutex_is_live(mtx) && !psref_kmutex_is_spin(mtx))
 		psref_kmutex_misuse("mutex_spin_exit", mtx, "not a spin mutex");
 	mutex_exit(mtx);
 }
@@ -190,7 +197,7 @@ static inline void mutex_spin_exit(kmutex_t *mtx)
  */
 static inline int mutex_tryenter(kmutex_t *mtx)
 {
-	if (mtx == 0 || mtx->mtx_state != PSREF_KMUTEX_LIVE)
+	if (mtx == 0 || !psref_kmutex_is_live(mtx))
 		psref_kmutex_misuse("mutex_tryenter", mtx, "");
 	bool spin = psref_kmutex_is_spin(mtx);
 	if (spin)
@@ -214,7 +221,7 @@ static inline int mutex_tryenter(kmutex_t *mtx)
  */
 static inline int mutex_owned(const kmutex_t *mtx)
 {
-	return mtx != 0 && mtx->mtx_state == PSREF_KMUTEX_LIVE && psref_kmutex_is_mine(mtx);
+	return mtx != 0 && psref_kmutex_is_live(mtx) && psref_kmutex_is_mine(mtx);
 }
 
 /**
@@ -227,7 +234,7 @@ static inline int mutex_owned(const kmutex_t *mtx)
  */
 static inline int mutex_ownable(const kmutex_t *mtx)
 {
-	return mtx->mtx_state == PSREF_KMUTEX_LIVE && !psref_kmutex_is_mine(mtx);
+	return psref_kmutex_is_live(mtx) && !psref_kmutex_is_mine(mtx);
 }
 
 /** A mutex that mutex_obj_alloc() made. Fields are the library's. */

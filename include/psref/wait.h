@@ -19,6 +19,9 @@
 /** mtx_state of a mutex between mutex_init() and mutex_destroy(). */
 #define PSREF_KMUTEX_LIVE 1263359064
 
+/** The same of one that was made in strict mode. */
+#define PSREF_KMUTEX_STRICT 1263359065
+
 /** mtx_state of a mutex after mutex_destroy(). */
 #define PSREF_KMUTEX_DEAD 1802335352
 
@@ -44,6 +47,23 @@ extern "C" {
  * Requires: `mtx` is NULL or readable.
  */
 void psref_kmutex_misuse(const char *who, const struct kmutex *mtx, const char *wrong) __attribute__((noreturn));
+
+/**
+ * mtx_state of a mutex that is made now: PSREF_KMUTEX_LIVE, or in strict mode PSREF_KMUTEX_STRICT.
+ *
+ * Context: any, signal handlers too. For the functions of <psref/kmutex.h>.
+ */
+uint32_t psref_kmutex_state(void);
+
+/**
+ * Before a mutex is taken that is not PSREF_KMUTEX_LIVE, or that the caller holds: ends the program with a message,
+ * unless it is only strict and may be taken: an adaptive one not inside a read section of the calling thread.
+ *
+ * Context: any. For the functions of <psref/kmutex.h>.
+ *
+ * Requires: `mtx` is NULL or readable.
+ */
+void psref_kmutex_may_enter(const char *who, const struct kmutex *mtx);
 
 /**
  * Waits for a mutex that somebody holds. An adaptive one: without the virtual CPU that the thread may have, which it takes

@@ -16,6 +16,7 @@ from psref._native import (
     Class,
     Gate,
     Hold,
+    Holder,
     LocalCount,
     ObjPool,
     PoolObject,
@@ -25,9 +26,14 @@ from psref._native import (
     Topology,
     __version__,
     backend,
+    holders,
+    retire_barrier,
+    retire_poll,
+    set_strict,
     topology,
     why_not_rseq,
 )
+from psref._stats import stats
 from psref.errors import (
     ArgumentError,
     ConfigError,
@@ -56,6 +62,7 @@ __all__ = [
     "ForeignObjectError",
     "Gate",
     "Hold",
+    "Holder",
     "LocalCount",
     "MisuseError",
     "NoMemoryError",
@@ -72,6 +79,11 @@ __all__ = [
     "Topology",
     "__version__",
     "backend",
+    "holders",
+    "retire_barrier",
+    "retire_poll",
+    "set_strict",
+    "stats",
     "topology",
     "why_not_rseq",
 ]

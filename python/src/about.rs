@@ -18,6 +18,21 @@ pub(crate) fn why_not_rseq() -> Option<&'static str> {
     psref::why_not_rseq()
 }
 
+/// Turns strict mode on or off for the classes, counts and pools that are made from now on, whatever PSREF_STRICT in
+/// the environment says: since when something is held is remembered, what may sleep raises inside a read section, and
+/// all is slower.
+#[pyfunction]
+#[pyo3(signature = (on, /))]
+pub(crate) fn set_strict(on: bool) {
+    psref::set_strict(on);
+}
+
+/// Statistics as JSON.
+#[pyfunction]
+pub(crate) fn stats_json() -> String {
+    psref::stats::take().to_json()
+}
+
 /// Which CPU lies on which NUMA node, as memory is placed by; loaded once.
 #[pyfunction]
 #[pyo3(name = "topology")]

@@ -2,6 +2,7 @@
 //! What acquire and enter answer: one class for holds of all kinds.
 
 use crate::errors::ReleasedError;
+use crate::retire::Owned;
 use crate::threads::Noted;
 use pyo3::exceptions::PyResourceWarning;
 use pyo3::prelude::*;
@@ -11,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// The native hold. Fields are dropped in this order: the hold, then what it keeps.
 pub(crate) enum Kept {
-    Target(#[allow(dead_code)] psref::Guard<()>, #[allow(dead_code)] Arc<psref::Target<()>>),
+    Target(#[allow(dead_code)] psref::Guard<()>, #[allow(dead_code)] Arc<Owned>),
     Count(
         #[allow(dead_code)] psref::CountGuard<()>,
         #[allow(dead_code)] Arc<psref::LocalCount<()>>,

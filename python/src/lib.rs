@@ -10,8 +10,11 @@ mod errors;
 mod experiment;
 mod gate;
 mod hold;
+mod holders;
 mod pool;
+mod retire;
 mod section;
+mod stage;
 mod target;
 mod threads;
 mod waiting;
@@ -24,7 +27,7 @@ mod _native {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use super::about::{Topology, backend, this_machine, why_not_rseq};
+    use super::about::{Topology, backend, set_strict, stats_json, this_machine, why_not_rseq};
     #[pymodule_export]
     use super::count::LocalCount;
     #[pymodule_export]
@@ -34,7 +37,11 @@ mod _native {
     #[pymodule_export]
     use super::hold::Hold;
     #[pymodule_export]
+    use super::holders::{Holder, holders};
+    #[pymodule_export]
     use super::pool::{ObjPool, PoolObject};
+    #[pymodule_export]
+    use super::retire::{retire_barrier, retire_poll};
     #[pymodule_export]
     use super::section::{Pserialize, ReadSection};
     #[pymodule_export]

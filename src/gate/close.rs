@@ -16,14 +16,24 @@ use super::misuse::Misuse;
 use super::pass::{self, TurnedAway};
 use super::state::{CLOSED, CLOSING, DeviceState, GATES, GateState, SEALED, device_of};
 use crate::diag::report;
-use crate::park::{GaveUp, Patience};
+use crate::park::{GaveUp, Patience, outcome};
 use crate::percpu::count::Cells;
 use crate::sys::errno::Errno;
 #[cfg(any(loom, feature = "inject"))]
 use crate::sys::plant::{self, Bug};
+use crate::sys::probe;
 use crate::sys::sync::Ordering;
+use crate::tally::{Ledger, Waits};
 use crate::watchdog::Watchdog;
 use crate::{thread, xcall};
+
+/// Seals of all gates.
+static SEALS: Ledger = Ledger::new();
+
+/// Statistics of all gates: a device has no room for its own.
+pub(crate) fn stats() -> Waits {
+    SEALS.read()
+}
 
 /// Why a gate was not closed by this call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +119,7 @@ pub(crate) unsafe fn seal(
         expected: on_it.map_or(0, |gate| std::ptr::from_ref(gate).addr()),
     })?;
     match ours.state.compare_exchange(CLOSED, SEALED, Ordering::SeqCst, Ordering::SeqCst) {
-        Ok(_) => {}
+        Ok(_) => SEALS.begin(1),
         Err(CLOSING) => return Err(Misuse::NotClosed { device: state.address() }),
         Err(_) => return Err(Misuse::SealedTwice { device: state.address() }),
     }
@@ -128,6 +138,21 @@ pub(super) fn wait_for_all(
     patience: Patience,
 ) -> Result<Result<(), GaveUp>, Misuse> {
     let cells = device.cells()?;
+    probe::seal_start(device.address());
+    let wait = || wait_for_total(device, gate, cells, patience);
+    let answer = SEALS.around(cells.total() != 0, wait, |answer| matches!(answer, Ok(Err(_))));
+    if let Ok(answer) = answer {
+        probe::seal_end(device.address(), outcome(answer));
+    }
+    answer
+}
+
+fn wait_for_total(
+    device: &DeviceState,
+    gate: &GateState,
+    cells: Cells,
+    patience: Patience,
+) -> Result<Result<(), GaveUp>, Misuse> {
     let mut watchdog = Watchdog::new();
     loop {
         let seen = cells.moved().word();

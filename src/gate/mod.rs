@@ -27,5 +27,7 @@ mod pass;
 pub mod raw;
 mod state;
 
+#[cfg(not(loom))]
+pub(crate) use close::stats;
 pub use face::{Closed, Gate, OwnedPass, Pass, Refusal};
 pub use misuse::Misuse;

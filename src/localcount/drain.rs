@@ -17,13 +17,56 @@ use super::misuse::Misuse;
 use super::state::{CLOSING, DRAINED, LocalCountState};
 use crate::diag::report;
 use crate::kmutex::{Kcondvar, Kmutex};
-use crate::park::{GaveUp, Patience};
+use crate::park::{GaveUp, Patience, outcome};
 use crate::percpu::count::Cells;
 #[cfg(any(loom, feature = "inject"))]
 use crate::sys::plant::{self, Bug};
+use crate::sys::probe;
 use crate::sys::sync::Ordering;
+use crate::tally::{Ledger, Waits};
 use crate::watchdog::Watchdog;
 use crate::{strict, thread, xcall};
+use std::sync::atomic::AtomicU64;
+
+/// Drains of all counts.
+static DRAINS: Ledger = Ledger::new();
+/// Looks of trydrain, and those that drained.
+static TRIES: (AtomicU64, AtomicU64) = (AtomicU64::new(0), AtomicU64::new(0));
+
+/// Statistics of all counts.
+pub(crate) fn stats() -> CountStats {
+    let of = |word: &AtomicU64| word.load(std::sync::atomic::Ordering::Relaxed);
+    CountStats { drains: DRAINS.read(), trydrains: of(&TRIES.0), tried_well: of(&TRIES.1) }
+}
+
+/// What [`crate::stats`] tells of counts, all together: one has no room for its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CountStats {
+    /// Drains.
+    pub drains: Waits,
+    /// Calls of trydrain.
+    pub trydrains: u64,
+    /// Those of them that drained.
+    pub tried_well: u64,
+}
+
+/// What a drain answers; the outer error is a caller's bug.
+type Drained = Result<Result<(), GaveUp>, Misuse>;
+
+/// A drain, from its first look at the total on.
+fn counted(state: &LocalCountState, cells: Cells, wait: impl FnOnce() -> Drained) -> Drained {
+    let answer = DRAINS.around(cells.total() != 0, wait, |answer| matches!(answer, Ok(Err(_))));
+    if let Ok(answer) = answer {
+        probe::localcount_drain_end(state.address(), outcome(answer));
+    }
+    answer
+}
+
+fn begin(state: &LocalCountState) {
+    DRAINS.begin(1);
+    probe::localcount_drain_start(state.address());
+}
 
 /// Closes the cells of a count that the caller made `CLOSING`.
 fn close(state: &LocalCountState, cells: Cells) -> Result<(), Misuse> {
@@ -71,6 +114,7 @@ pub(crate) unsafe fn drain(
     if let Some(strict) = state.strict() {
         strict.same(localcount, cv, interlock)?;
     }
+    begin(state);
     // SeqCst: the first half of fence C (see `Counted::close`).
     match state.counted().guard.compare_exchange(0, CLOSING, Ordering::SeqCst, Ordering::SeqCst) {
         Ok(_) => {
@@ -88,7 +132,7 @@ pub(crate) unsafe fn drain(
     if state.refcnt.swap(here, Ordering::Relaxed) == here {
         return Err(Misuse::DrainedTwice { localcount });
     }
-    let waited = wait_under(state, cells, cv, interlock, patience);
+    let waited = counted(state, cells, || wait_under(state, cells, cv, interlock, patience));
     state.refcnt.store(0, Ordering::Relaxed);
     if let Ok(Ok(())) = waited {
         state.counted().guard.store(DRAINED, Ordering::SeqCst);
@@ -131,6 +175,7 @@ pub(crate) unsafe fn drain_alone(lc: *const LocalCountState, patience: Patience)
     // SAFETY: the caller's promise.
     let state = unsafe { lc.as_ref() }.ok_or(Misuse::Null)?;
     let cells = state.cells()?;
+    begin(state);
     // SeqCst: as in `drain`.
     if state.counted().guard.compare_exchange(0, CLOSING, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
         #[cfg(any(loom, feature = "inject"))]
@@ -141,12 +186,12 @@ pub(crate) unsafe fn drain_alone(lc: *const LocalCountState, patience: Patience)
         state.counted().guard.store(cells.total_address(), Ordering::SeqCst);
         #[cfg(any(loom, feature = "inject"))]
         if plant::planted(Bug::SilentClose) {
-            return wait_alone(state, cells, patience);
+            return counted(state, cells, || wait_alone(state, cells, patience));
         }
         cells.moved().advance_and_wake_all(); // others who drain
         closed?;
     }
-    wait_alone(state, cells, patience)
+    counted(state, cells, || wait_alone(state, cells, patience))
 }
 
 fn wait_alone(state: &LocalCountState, cells: Cells, patience: Patience) -> Result<Result<(), GaveUp>, Misuse> {
@@ -203,13 +248,17 @@ pub(crate) unsafe fn trydrain(lc: *const LocalCountState) -> Result<bool, Misuse
         DRAINED => return Err(Misuse::Drained { localcount }),
         _ => return Err(Misuse::DrainedTwice { localcount }),
     }
+    TRIES.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     xcall::restart_sections();
     // Every acquire has been counted, so the cells only fall from here on, but for the last one, where what is held can be
     // counted once more: what their values are one after the other is no less than what they are together at the last look,
     // and that is no less than 0.
     match state.counted().sum() {
         0 => match state.counted().guard.compare_exchange(0, DRAINED, Ordering::SeqCst, Ordering::SeqCst) {
-            Ok(_) => Ok(true),
+            Ok(_) => {
+                TRIES.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                Ok(true)
+            }
             Err(_) => Err(Misuse::DrainedTwice { localcount }),
         },
         total if total < 0 => Err(Misuse::Negative { localcount, total }),

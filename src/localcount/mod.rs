@@ -25,5 +25,8 @@ pub mod raw;
 mod state;
 mod strict;
 
+pub use drain::CountStats;
+#[cfg(not(loom))]
+pub(crate) use drain::stats;
 pub use face::{CountGuard, LocalCount};
 pub use misuse::Misuse;

@@ -5,6 +5,8 @@ use super::Misuse;
 use super::depot::Depots;
 use super::layout::{Layout, room};
 use super::state::{HeadState, InitObject, Pool, Release};
+#[cfg(not(loom))]
+use super::stats::Listing;
 use super::strict::States;
 use super::{near, pop};
 use crate::percpu::magazine::{LARGEST, Magazines};
@@ -116,6 +118,12 @@ pub(crate) unsafe fn init(
         }
     }
     pool.depots.fill(&pool.layout, pool.magazines);
+    #[cfg(not(loom))]
+    let pool = {
+        let mut pool = pool;
+        pool.listing = Listing::enter(head.addr(), objects as usize, &pool);
+        pool
+    };
     // SAFETY: the caller's promise.
     unsafe { (*head).pool = Box::into_raw(pool) };
     Ok(())
@@ -141,6 +149,8 @@ fn make(objects: usize, size: usize) -> Result<Box<Pool>, Errno> {
         magazines,
         depots,
         states,
+        #[cfg(not(loom))]
+        listing: None,
     })
 }
 
@@ -165,6 +175,10 @@ fn boxed(pool: Pool) -> Result<Box<Pool>, Errno> {
 /// Nobody uses the pool or its objects any more.
 unsafe fn end(pool: Box<Pool>) {
     let magazines = pool.magazines;
+    #[cfg(not(loom))]
+    if let Some(listing) = pool.listing {
+        listing.leave();
+    }
     drop(pool);
     // SAFETY: the caller's promise.
     unsafe { magazines.free() };

@@ -26,6 +26,8 @@ mod pop;
 mod push;
 pub mod raw;
 mod state;
+#[cfg(not(loom))]
+pub(crate) mod stats;
 mod strict;
 
 pub use bytes::{Bytes, Piece};

@@ -101,6 +101,7 @@ fn batch(pool: &Pool, cpu: usize, head: &crate::sys::sync::AtomicU64) -> Option<
     let n = pool.depots.pop(head, &mut taken[..want]);
     let (&first, rest) = taken[..n].split_first()?;
     pool.tell(cpu, Counter::DepotPops);
+    pool.tell_of(cpu, Counter::Withdrawn, n);
     if !rest.is_empty() {
         let mut addresses = [0; LARGEST / 2];
         let addresses = &mut addresses[..rest.len()];

@@ -65,7 +65,9 @@ pub(super) fn to_depots(pool: &Pool, objects: &[usize]) {
     if objects.is_empty() {
         return;
     }
-    pool.tell(cpu_here(), Counter::DepotPushes);
+    let cpu = cpu_here();
+    pool.tell(cpu, Counter::DepotPushes);
+    pool.tell_of(cpu, Counter::Deposited, objects.len());
     let (mut numbers, mut together) = ([0; LARGEST], [0; LARGEST]);
     for objects in objects.chunks(numbers.len()) {
         let mut rest = &mut numbers[..objects.len()];

@@ -55,6 +55,9 @@ pub struct Pool {
     pub(crate) depots: Depots,
     /// Who has which object; strict pools only.
     pub(crate) states: Option<States>,
+    /// Where statistics find it; `None` where there was no memory for that.
+    #[cfg(not(loom))]
+    pub(crate) listing: Option<&'static super::stats::Listing>,
 }
 
 /// What happened on a CPU, or as far as its threads can tell.
@@ -71,13 +74,22 @@ pub(crate) enum Counter {
     DepotPushes,
     /// Objects taken from recalled magazines.
     Recalls,
+    /// Objects given to depots.
+    Deposited,
+    /// Objects taken from depots.
+    Withdrawn,
 }
-const _: () = assert!((Counter::Recalls as usize) < magazine::COUNTERS);
+const _: () = assert!((Counter::Withdrawn as usize) < magazine::COUNTERS);
 
 impl Pool {
     /// Counts. Relaxed: a number for people.
     pub(crate) fn tell(&self, cpu: usize, what: Counter) {
-        self.counter(cpu, what).fetch_add(1, Ordering::Relaxed);
+        self.tell_of(cpu, what, 1);
+    }
+
+    /// The same, of so many.
+    pub(crate) fn tell_of(&self, cpu: usize, what: Counter, n: usize) {
+        self.counter(cpu, what).fetch_add(n as u64, Ordering::Relaxed);
     }
 
     /// Objects that fini popped: nobody has them, and nobody may drop them.

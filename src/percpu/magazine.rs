@@ -14,6 +14,7 @@ use crate::sys::backend::Backend;
 use crate::sys::errno::Errno;
 #[cfg(any(loom, feature = "inject"))]
 use crate::sys::plant::{Bug, planted};
+use crate::sys::probe;
 use crate::sys::sync::{AtomicU64, Ordering};
 
 pub(crate) use crate::sys::magazine::{Moved, cpu};
@@ -56,6 +57,13 @@ pub(crate) enum Recalled {
 impl Magazines {
     pub(crate) fn new() -> Result<Magazines, Errno> {
         storage::alloc().map(Magazines)
+    }
+
+    /// The magazines that begin at `base`, for those who read their numbers: what they find in memory that is another's
+    /// by now they throw away.
+    #[cfg(not(loom))]
+    pub(crate) fn at(base: usize) -> Magazines {
+        Magazines(storage::at(base))
     }
 
     /// # Safety
@@ -116,6 +124,12 @@ impl Magazines {
         self.guard(cpu).load(Ordering::SeqCst) & LOW != OPEN
     }
 
+    /// How many objects it shows.
+    #[cfg(not(loom))]
+    pub(crate) fn shown(self, cpu: usize) -> usize {
+        (self.count(cpu).load(Ordering::SeqCst) & LOW) as usize
+    }
+
     /// Whether it shows objects, or is being recalled.
     pub(crate) fn shows_objects(self, cpu: usize) -> bool {
         self.count(cpu).load(Ordering::SeqCst) & LOW != 0 || self.is_recalled(cpu)
@@ -150,7 +164,9 @@ impl Magazines {
                     let next = version | CLOSING;
                     #[cfg(any(loom, feature = "inject"))]
                     let next = if planted(Bug::NotClosed) { version | FROZEN } else { next };
-                    let _ = guard.compare_exchange(seen, next, Ordering::SeqCst, Ordering::Relaxed);
+                    if guard.compare_exchange(seen, next, Ordering::SeqCst, Ordering::Relaxed).is_ok() {
+                        probe::recall_start(self.base(), cpu, (count.load(Ordering::Relaxed) & LOW) as usize);
+                    }
                 }
                 CLOSING => {
                     restart();
@@ -167,7 +183,9 @@ impl Magazines {
                     let over = over && !planted(Bug::GuardUnversioned) && !planted(Bug::CountUnversioned);
                     if over {
                         let next = version.wrapping_add(VERSION) | OPEN;
-                        let _ = guard.compare_exchange(seen, next, Ordering::SeqCst, Ordering::Relaxed);
+                        if guard.compare_exchange(seen, next, Ordering::SeqCst, Ordering::Relaxed).is_ok() {
+                            probe::recall_end(self.base(), cpu);
+                        }
                         return Recalled::Nothing;
                     }
                     if now & LOW == 0 {
@@ -244,6 +262,11 @@ mod storage {
 
     pub(super) fn base(memory: Memory) -> usize {
         memory.base
+    }
+
+    pub(super) fn at(base: usize) -> Memory {
+        // SAFETY: that of magazines, of this size.
+        unsafe { Piece::of_bytes(base, BYTES) }
     }
 
     pub(super) fn word(memory: Memory, cpu: usize, offset: usize) -> &'static AtomicU64 {

@@ -9,3 +9,4 @@ pub(crate) mod magazine;
 pub(crate) mod region;
 pub(crate) mod runtime;
 pub(crate) mod slots;
+pub(crate) mod tally;

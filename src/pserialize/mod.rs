@@ -26,3 +26,6 @@ pub mod raw;
 mod read;
 
 pub use face::{InReadSection, Pserialize, ReadSection};
+pub use perform::PerformStats;
+#[cfg(not(loom))]
+pub(crate) use perform::stats;

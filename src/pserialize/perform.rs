@@ -21,11 +21,12 @@
 
 use super::read::{self, PERIOD};
 use crate::diag::report;
-use crate::park::{Futex, GaveUp, Patience};
+use crate::park::{Futex, GaveUp, Patience, outcome};
 #[cfg(any(loom, feature = "inject"))]
 use crate::sys::plant::{self, Bug};
 use crate::sys::sync::{AtomicU32, AtomicU64, Ordering, fence};
-use crate::sys::tls;
+use crate::sys::{probe, tls};
+use crate::tally::{Ledger, Waits};
 use crate::watchdog::Watchdog;
 use crate::{thread, xcall};
 
@@ -102,11 +103,44 @@ fn is_older(word: u64, new: u64) -> bool {
     word != 0 && word / PERIOD < new / PERIOD
 }
 
+/// Performs.
+static PERFORMS: Ledger = Ledger::new();
+
+/// Statistics of performs: sections are the process's, and so is the wait for them.
+pub(crate) fn stats() -> PerformStats {
+    PerformStats { performs: PERFORMS.read(), grace_periods: PERIODS.completed.load(Ordering::Relaxed) }
+}
+
+/// What [`crate::stats`] tells of read sections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PerformStats {
+    /// Performs.
+    pub performs: Waits,
+    /// Grace periods that these led, of which several may share one; those of retiring are its batches.
+    pub grace_periods: u64,
+}
+
 /// Waits, as long as `patience` says, until every read section has ended that was open when this was called.
 pub(crate) fn perform(patience: Patience) -> Result<Result<(), GaveUp>, Inside> {
     if read::is_inside() {
         return Err(Inside);
     }
+    let limited = usize::from(!patience.is_forever());
+    PERFORMS.begin(1);
+    probe::perform_start(limited);
+    let mut watchdog = Watchdog::new();
+    let mut slept = false;
+    let answer = share(patience, &mut watchdog, &mut slept);
+    if slept {
+        PERFORMS.waited(watchdog.waited(), answer.is_err());
+    }
+    probe::perform_end(limited, outcome(answer));
+    Ok(answer)
+}
+
+/// Leads a grace period, or waits for another's that is good enough. `slept`: becomes true where it has waited.
+fn share(patience: Patience, watchdog: &mut Watchdog, slept: &mut bool) -> Result<(), GaveUp> {
     // Where there is no memory for it, the registration at the library's loading has to do.
     thread::on_fork(&IN_CHILD);
     let _ = thread::prepare();
@@ -118,16 +152,15 @@ pub(crate) fn perform(patience: Patience) -> Result<Result<(), GaveUp>, Inside> 
         next if plant::planted(Bug::JoinsUnderWay) => need.min(next),
         _ => need,
     };
-    let mut watchdog = Watchdog::new();
     loop {
         let seen = PERIODS.turned.word(); // R3
         if PERIODS.completed.load(Ordering::SeqCst) >= need {
-            return Ok(Ok(()));
+            return Ok(());
         }
         if PERIODS.leader.compare_exchange(0, 1, Ordering::SeqCst, Ordering::Relaxed).is_ok() {
             let led = match PERIODS.completed.load(Ordering::SeqCst) >= need {
                 true => Ok(()),
-                false => lead(patience, &mut watchdog),
+                false => lead(patience, watchdog, slept),
             };
             #[cfg(any(loom, feature = "inject"))]
             if led.is_err() && plant::planted(Bug::GivingUpCompletes) {
@@ -136,22 +169,21 @@ pub(crate) fn perform(patience: Patience) -> Result<Result<(), GaveUp>, Inside> 
             PERIODS.leader.store(0, Ordering::SeqCst);
             #[cfg(any(loom, feature = "inject"))]
             if led.is_err() && plant::planted(Bug::SilentHandover) {
-                return Ok(led);
+                return led;
             }
             PERIODS.turned.advance_and_wake_all();
-            return Ok(led);
+            return led;
         }
         if let Some(seconds) = watchdog.due() {
             report(format_args!("pserialize_perform has waited {seconds} s for another that is under way"));
         }
-        if let Err(gave_up) = patience.wait(&PERIODS.turned, seen, watchdog.next()) {
-            return Ok(Err(gave_up));
-        }
+        *slept = true;
+        patience.wait(&PERIODS.turned, seen, watchdog.next())?;
     }
 }
 
 /// One grace period, by the one thread that leads.
-fn lead(patience: Patience, watchdog: &mut Watchdog) -> Result<(), GaveUp> {
+fn lead(patience: Patience, watchdog: &mut Watchdog, slept: &mut bool) -> Result<(), GaveUp> {
     #[cfg(any(loom, feature = "inject"))]
     let early = plant::planted(Bug::StartedLate).then(advance);
     let mine = PERIODS.started.fetch_add(1, Ordering::SeqCst) + 1;
@@ -163,6 +195,7 @@ fn lead(patience: Patience, watchdog: &mut Watchdog) -> Result<(), GaveUp> {
     // is visible here, or whose loads come later and find what they may.
     xcall::restart_sections();
     if older(new) {
+        *slept = true;
         wait(new, patience, watchdog)?;
     }
     PERIODS.completed.store(mine, Ordering::SeqCst);

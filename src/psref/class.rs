@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Birth and death of classes and targets.
 
-use super::fork;
 use super::hold::class_of;
 use super::misuse::{ClassName, Misuse};
 use super::state::{CLASSES, CLOSING, ClassState, DEAD, LIVE, RULES, TargetState};
 use super::strict::{ON_LEAK, target_born, tell_targets};
 use super::watch;
+use super::{fork, stats};
 use crate::percpu::runtime;
 use crate::percpu::slots;
 use crate::sys::backend::Backend;
@@ -27,10 +27,11 @@ pub(crate) fn create(name: &[u8], strictly: u32) -> Result<&'static ClassState, 
     class.strict.store(strictly, Ordering::Relaxed);
     class.targets.store(0, Ordering::Relaxed);
     class.retired.store(0, Ordering::Relaxed);
+    class.drains.clear();
     if strictly == RULES {
         thread::on_leak(&ON_LEAK);
     }
-    if let Err(e) = class.grow() {
+    if let Err(e) = class.slow.begin().and_then(|()| class.grow()) {
         // SAFETY: taken above, nobody knows of it.
         unsafe { CLASSES.give(class) };
         return Err(e);
@@ -87,7 +88,8 @@ pub(crate) unsafe fn destroy(class: *const ClassState) -> Result<(), Misuse> {
     }
     tell_targets(class);
     watch::end(class, None);
-    class.state.store(DEAD, Ordering::Release);
+    class.state.store(DEAD, Ordering::SeqCst);
+    stats::wait_for_lookers(class);
     // SAFETY: no holds, and the caller promises that no more come; the class is poisoned.
     unsafe {
         class.shrink();

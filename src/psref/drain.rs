@@ -24,10 +24,11 @@ use super::state::{ClassState, TargetState};
 use super::strict::{not_mine, target_gone};
 use super::watch;
 use crate::diag::report;
-use crate::park::{GaveUp, Patience};
+use crate::park::{GaveUp, Patience, outcome};
 use crate::sys::errno::Errno;
 #[cfg(any(loom, feature = "inject"))]
 use crate::sys::plant::{self, Bug};
+use crate::sys::probe;
 use crate::sys::process::uncancelled;
 use crate::sys::sync::Ordering;
 use crate::watchdog::Watchdog;
@@ -54,6 +55,8 @@ pub(crate) unsafe fn drain(
     if patience.is_forever() {
         not_mine(class, |one| one == target.addr())?;
     }
+    class.drains.begin(1);
+    probe::drain_start(class.address(), target.addr(), class.name_address());
     // SeqCst: the first half of fence A (see `Block::claim`).
     state.draining.store(1, Ordering::SeqCst);
     #[cfg(feature = "inject")]
@@ -64,13 +67,12 @@ pub(crate) unsafe fn drain(
     }
     xcall::restart_sections();
     let target = target.addr();
-    if is_held(class, target)
-        && let Err(gave_up) = wait(class, target, patience)
-    {
-        return Ok(Err(gave_up));
+    let (ns, answer) = if is_held(class, target) { wait(class, target, patience) } else { (0, Ok(())) };
+    if answer.is_ok() {
+        finish(class, state);
     }
-    finish(class, state);
-    Ok(Ok(()))
+    probe::drain_end(class.address(), target, class.name_address(), ns as usize, outcome(answer));
+    Ok(answer)
 }
 
 /// Nobody holds the target, and nobody will.
@@ -110,7 +112,8 @@ pub(super) fn is_held(class: &ClassState, target: usize) -> bool {
     }
 }
 
-fn wait(class: &ClassState, target: usize, patience: Patience) -> Result<(), GaveUp> {
+/// With how many nanoseconds it took.
+fn wait(class: &ClassState, target: usize, patience: Patience) -> (u64, Result<(), GaveUp>) {
     class.waiters.enter(target);
     xcall::restart_sections();
     let mut watchdog = Watchdog::new();
@@ -127,7 +130,9 @@ fn wait(class: &ClassState, target: usize, patience: Patience) -> Result<(), Gav
         }
     };
     class.waiters.leave();
-    answer
+    let ns = watchdog.waited();
+    class.drains.waited(ns, answer.is_err());
+    (ns, answer)
 }
 
 /// Tells of a drain that takes long, and of whom it waits for. A drain is no cancellation point, so neither is this: the entry in
@@ -215,6 +220,7 @@ pub(crate) unsafe fn open(
         Ok(fd) => fd,
         Err(e) => return Ok(Err(e)),
     };
+    class.drains.begin(1);
     // SeqCst: the first half of fence A. One membarrier is enough for that and for the waiter word (P4): both come before it.
     state.draining.store(1, Ordering::SeqCst);
     xcall::restart_sections();

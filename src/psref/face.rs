@@ -156,9 +156,13 @@ impl<T> Target<T> {
         Target { shared: parts.0, class }
     }
 
-    fn state(&self) -> *const TargetState {
+    pub(crate) fn state(&self) -> *const TargetState {
         // SAFETY: the target's own allocation.
         unsafe { &raw const (*self.shared.as_ptr()).state }
+    }
+
+    pub(crate) fn class(&self) -> &Class {
+        &self.class
     }
 
     /// Holds the value. One per-CPU store and one to the guard; may be called in signal handlers; never sleeps.

@@ -3,7 +3,7 @@
 //! own thread may drain (R15). One thread, nothing allocated.
 
 use super::state::CLASSES;
-use super::watch;
+use super::{stats, watch};
 use crate::percpu::slots::TOMBSTONE;
 use crate::sys::atomic::BUSY;
 use crate::sys::sync::Ordering;
@@ -16,6 +16,7 @@ pub(crate) static IN_CHILD: fn(u64) = in_child;
 /// it is this very thread's, whose signal handler forked, its next store makes a hold of the tombstone. A class that another
 /// thread was destroying stays CLOSING.
 pub(crate) fn in_child(me: u64) {
+    stats::in_child();
     for class in CLASSES.iter().filter(|class| class.is_live()) {
         watch::in_child(class);
         if class.waiters.any() {

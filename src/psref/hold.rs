@@ -94,6 +94,7 @@ pub(crate) unsafe fn acquire(
         strict::may_fill(class, hold, target.addr())?;
         (class, target_of(target, class)?)
     };
+    class.slow.add();
     let claimed = claim(class, hold, target.addr(), Some(&state.draining))?;
     // SAFETY: the caller's to write.
     unsafe { *hold = claimed.as_ref().map_or(Hold::EMPTY, |claimed| filled(class, hold, claimed, target, at)) };
@@ -252,6 +253,7 @@ pub(crate) unsafe fn copy(to: *mut Hold, from: *const Hold, class: *const ClassS
         target_of(target, class)?
     };
     strict::may_fill(class, to, held)?;
+    class.slow.add();
     let claimed = match claim(class, to, held, Some(&state.draining))? {
         Some(claimed) => claimed,
         None => {

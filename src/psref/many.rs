@@ -7,6 +7,7 @@ use super::misuse::{ClassName, Misuse};
 use super::state::{ClassState, TargetState};
 use super::strict::not_mine;
 use crate::percpu::slots;
+use crate::sys::probe;
 use crate::sys::sync::Ordering;
 use crate::watchdog::Watchdog;
 use crate::{park::Patience, sort, strict, xcall};
@@ -50,8 +51,11 @@ pub(crate) unsafe fn destroy(
         // SeqCst: the first half of fence A (see `Block::claim`).
         state(target).draining.store(1, Ordering::SeqCst);
     }
+    class.drains.begin(n);
+    probe::destroy_many_start(class.address(), n, class.name_address());
     xcall::restart_sections();
-    wait_for(class, &set);
+    let ns = wait_for(class, &set);
+    probe::destroy_many_end(class.address(), n, class.name_address(), ns as usize);
     for &target in targets {
         finish(class, state(target));
         poison(state(target), class)?;
@@ -109,10 +113,11 @@ fn held(class: &ClassState, set: &Set<'_>) -> Option<usize> {
     }
 }
 
-/// Waits for them one after the other, each with one entry in the waiter word: what is no longer held then costs no more than
-/// the pass that finds the next. One membarrier for all: the word says "many", for every release of the class.
-fn wait_for(class: &ClassState, set: &Set<'_>) {
-    let Some(first) = held(class, set) else { return };
+/// Waits for them one after the other, each with one entry in the waiter word: what is no longer held then costs no
+/// more than the pass that finds the next. One membarrier for all: the word says "many", for every release of the
+/// class. Answers how many nanoseconds it took.
+fn wait_for(class: &ClassState, set: &Set<'_>) -> u64 {
+    let Some(first) = held(class, set) else { return 0 };
     class.waiters.enter_for_many();
     xcall::restart_sections(); // P4
     let mut watchdog = Watchdog::new();
@@ -129,4 +134,7 @@ fn wait_for(class: &ClassState, set: &Set<'_>) {
         let _ = Patience::FOREVER.wait(&class.moved, seen, watchdog.next());
     }
     class.waiters.leave();
+    let ns = watchdog.waited();
+    class.drains.waited(ns, false);
+    ns
 }

@@ -34,6 +34,7 @@ mod plain;
 pub mod raw;
 pub(crate) mod retired;
 mod state;
+pub(crate) mod stats;
 mod strict;
 mod waiters;
 mod watch;

@@ -4,8 +4,10 @@
 use super::waiters::Waiters;
 use crate::park::Futex;
 use crate::percpu::slots::{Block, NOTED_MAX, Note, Slot};
+use crate::percpu::tally::Tally;
 use crate::stable::{Pool, Stable};
 use crate::sys::sync::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use crate::tally::Ledger;
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::ptr;
@@ -51,6 +53,12 @@ pub struct ClassState {
     pub(crate) retired: AtomicU64,
     /// Of a strict class: targets initialised and neither drained nor destroyed.
     pub(crate) targets: AtomicU64,
+    /// Who looks at the blocks without a word from the class's owner; a destroy waits for them.
+    pub(crate) lookers: std::sync::atomic::AtomicU32,
+    /// Acquires and copies that took the slow path.
+    pub(crate) slow: Tally,
+    /// Drains of its targets.
+    pub(crate) drains: Ledger,
     /// Its bytes, eight to a word: whoever holds an old pointer may read them while the class is made anew.
     name: [AtomicU64; NAME_MAX / 8],
 }
@@ -78,6 +86,9 @@ unsafe impl Stable for ClassState {
             watched: AtomicU32::new(0),
             retired: AtomicU64::new(0),
             targets: AtomicU64::new(0),
+            lookers: std::sync::atomic::AtomicU32::new(0),
+            slow: Tally,
+            drains: Ledger::new(),
             name: std::array::from_fn(|_| AtomicU64::new(0)),
         }
     }
@@ -108,6 +119,15 @@ impl ClassState {
             eight.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
         }
         bytes
+    }
+
+    /// What it is for tracers.
+    pub(crate) fn address(&self) -> usize {
+        ptr::from_ref(self).addr()
+    }
+
+    pub(crate) fn name_address(&self) -> usize {
+        self.name.as_ptr().addr()
     }
 
     /// For `create`, before the class is known.

@@ -18,9 +18,38 @@ use crate::diag::fatal;
 use crate::psref::retired::{self, ATTENTION, ClassState, or_die};
 #[cfg(any(loom, feature = "inject"))]
 use crate::sys::plant::{self, Bug};
+use crate::sys::probe;
 use crate::sys::sync::Ordering;
 use crate::{pserialize, sort, thread, xcall};
 use std::ptr;
+
+/// Functions that were called, for people.
+static ENDED: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+
+/// What [`crate::stats`] tells of retiring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RetireStats {
+    /// Batches so far: each has cost an interrupt on every CPU, and those of which something was held another.
+    pub batches: u64,
+    /// Things whose function was called.
+    pub ended: u64,
+    /// Things whose function has not returned.
+    pub outstanding: u64,
+    /// Those of them that are held, as of the last look.
+    pub held: u64,
+}
+
+/// Statistics of retiring.
+pub(crate) fn stats() -> RetireStats {
+    let all: &State = &ALL;
+    RetireStats {
+        batches: all.taken.load(Ordering::Relaxed),
+        ended: ENDED.load(std::sync::atomic::Ordering::Relaxed),
+        outstanding: all.outstanding.load(Ordering::Relaxed),
+        held: all.holding.load(Ordering::Relaxed),
+    }
+}
 
 /// What is to be done next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +115,7 @@ fn take(all: &State) {
     let batch = all.queue.swap(ptr::null_mut(), Ordering::SeqCst);
     if !batch.is_null() {
         all.batch.store(batch, Ordering::Relaxed);
+        probe::retire_batch_start(taken as usize + 1);
         all.grace.store(pserialize::perform::begin(), Ordering::Relaxed); // E3
     }
 }
@@ -204,6 +234,7 @@ fn call(group: &mut [Option<&'static Entry>]) -> Result<(), Forked> {
     }
     // Release: what they did, before whoever finds that there are none.
     ALL.outstanding.fetch_sub(called, Ordering::Release);
+    ENDED.fetch_add(called, std::sync::atomic::Ordering::Relaxed);
     Ok(())
 }
 
@@ -223,6 +254,7 @@ fn settle(all: &State) -> Next {
     if all.finished.load(Ordering::Relaxed) != oldest - 1 {
         all.finished.store(oldest - 1, Ordering::SeqCst);
         all.turned.advance_and_wake_all();
+        probe::retire_batch_end(oldest as usize - 1);
     }
     if !batch.is_null() {
         Next::Readers

@@ -2,6 +2,7 @@
 //! The safe face.
 
 use super::{raw, wait};
+use crate::park::{GaveUp, Patience};
 use crate::psref::Class;
 use crate::psref::Target;
 use crate::psref::face::Parts;
@@ -87,6 +88,35 @@ impl<T: Send + 'static> Target<T> {
     }
 }
 
+impl<T> Target<T> {
+    /// For faces whose targets have many owners: gives the target up where it is. Of what is called at its end it is to
+    /// be freed, by [`into_value_of_ended`](Self::into_value_of_ended), once none of them uses it.
+    ///
+    /// # Errors
+    /// EAGAIN or ENOMEM, with the target as it was.
+    ///
+    /// # Safety Nobody else ends it, it stays where it is until `function` is called, and that may be called with
+    /// `argument` by any thread.
+    #[doc(hidden)]
+    pub unsafe fn retire_in_place(&self, function: raw::Function, argument: *mut c_void) -> Result<(), Errno> {
+        // SAFETY: the caller's promises; the class lives as long as the target.
+        let answer = unsafe { raw::try_target_retire(self.state(), self.class().state(), false, function, argument) };
+        answer.expect("a target that is alive")
+    }
+
+    /// The value of a target that was [retired in place](Self::retire_in_place).
+    ///
+    /// # Safety
+    /// It has come to its end.
+    #[doc(hidden)]
+    pub unsafe fn into_value_of_ended(self) -> T {
+        let (parts, class) = self.into_parts();
+        drop(class);
+        // SAFETY: the caller's promise.
+        unsafe { parts.into_value() }
+    }
+}
+
 /// Calls `f` after every read section of the process that is open now has ended, without waiting for them: for what
 /// [`Pserialize::perform`](crate::Pserialize::perform) would be waited for. Where and when it runs, and the cost: as
 /// [`Target::retire`] has it.
@@ -138,5 +168,13 @@ pub fn poll() -> usize {
 /// wait for its caller.
 #[doc(alias = "psref_retire_barrier")]
 pub fn barrier() {
-    wait::barrier("psref::retire::barrier");
+    barrier_within(Patience::FOREVER).expect("patience has no end");
+}
+
+/// The same with an end to the patience.
+///
+/// # Errors
+/// [`GaveUp`]: some of it has not come to its end; it will, nevertheless.
+pub fn barrier_within(patience: Patience) -> Result<(), GaveUp> {
+    wait::barrier("psref::retire::barrier", patience)
 }

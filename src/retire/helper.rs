@@ -4,7 +4,7 @@
 
 use super::drive::{self, Next};
 use super::state::{ALL, State};
-use crate::park::Futex;
+use crate::park::{Futex, GaveUp, Patience};
 use crate::psref::retired::ATTENTION;
 #[cfg(not(loom))]
 use crate::sys::clock;
@@ -60,11 +60,12 @@ extern "C" fn serve(_: *mut std::ffi::c_void) -> *mut std::ffi::c_void {
     let me = thread::number();
     ALL.helper_is.store(me, Ordering::SeqCst);
     ALL.helper.store(RUNS, Ordering::SeqCst);
-    let mut patience = Watch::default();
+    let mut watch = Watch::default();
     loop {
         let seen = ATTENTION.moved.word(); // E4
         match pass(me) {
-            Some(next) => patience.rest(next, seen, &ATTENTION.moved),
+            // For ever: nobody interrupts the helper.
+            Some(next) => _ = watch.rest(next, seen, &ATTENTION.moved, Patience::FOREVER),
             // Whoever drives moves the word when it stops.
             None => _ = ATTENTION.moved.wait(seen, None),
         }
@@ -109,13 +110,14 @@ fn collect() {
 pub(super) struct Watch(Option<Watchdog>);
 
 impl Watch {
-    /// Sleeps until there is news, or it is time to look again; tells of waits that take long.
-    pub(super) fn rest(&mut self, next: Next, seen: u32, moved: &Futex) {
+    /// Sleeps until there is news, or it is time to look again, as long as `patience` says; tells of waits that take
+    /// long.
+    pub(super) fn rest(&mut self, next: Next, seen: u32, moved: &Futex, patience: Patience) -> Result<(), GaveUp> {
         match next {
-            Next::Again => {}
+            Next::Again => Ok(()),
             Next::Nothing => {
                 self.0 = None;
-                moved.wait(seen, None);
+                patience.wait(moved, seen, u64::MAX)
             }
             Next::Readers | Next::Holders => {
                 let watchdog = self.0.get_or_insert_with(Watchdog::new);
@@ -129,23 +131,20 @@ impl Watch {
                     }
                 }
                 let soon = watchdog.next();
-                if next == Next::Holders {
-                    moved.wait(seen, Some(soon));
-                } else {
-                    doze(moved, seen, soon);
-                }
+                if next == Next::Holders { patience.wait(moved, seen, soon) } else { doze(moved, seen, soon, patience) }
             }
         }
     }
 }
 
 #[cfg(not(loom))]
-fn doze(moved: &Futex, seen: u32, soon: u64) {
-    moved.wait(seen, Some(soon.min(clock::now().saturating_add(LOOK))));
+fn doze(moved: &Futex, seen: u32, soon: u64, patience: Patience) -> Result<(), GaveUp> {
+    patience.wait(moved, seen, soon.min(clock::now().saturating_add(LOOK)))
 }
 
 /// Time stands still in models: others go on instead.
 #[cfg(loom)]
-fn doze(_: &Futex, _: u32, _: u64) {
+fn doze(_: &Futex, _: u32, _: u64, _: Patience) -> Result<(), GaveUp> {
     loom::thread::yield_now();
+    Ok(())
 }

@@ -8,6 +8,7 @@
 use super::helper::{self, Watch};
 use super::state::ALL;
 use super::{raw, wait};
+use crate::park::Patience;
 use crate::psref::raw::{self as hold, ClassState, Hold, TargetState};
 use crate::psref::retired::ATTENTION;
 use crate::sys::explore::{ASLEEP, Object, RACE, holds, notices};
@@ -86,7 +87,7 @@ impl Thing {
             if self.called() == calls {
                 return;
             }
-            watch.rest(next, seen, &ATTENTION.moved);
+            let _ = watch.rest(next, seen, &ATTENTION.moved, Patience::FOREVER);
         }
     }
 }
@@ -195,7 +196,7 @@ fn queue() {
     let driver = thread::spawn(move || driving.drive_until(3));
     thing.call();
     thing.call();
-    wait::barrier("model");
+    wait::barrier("model", Patience::FOREVER).unwrap();
     assert_eq!(thing.called(), 2, "the barrier came back too early");
     thing.call(); // the end of the driver
     driver.join().unwrap();

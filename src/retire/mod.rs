@@ -31,5 +31,8 @@ pub mod raw;
 mod state;
 mod wait;
 
+pub use drive::RetireStats;
+#[cfg(not(loom))]
+pub(crate) use drive::stats;
 pub use entry::BOUND;
-pub use face::{NotRetired, barrier, defer, poll};
+pub use face::{NotRetired, barrier, barrier_within, defer, poll};

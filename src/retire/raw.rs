@@ -4,6 +4,7 @@
 
 use super::entry::Entry;
 use super::{fork, helper, wait};
+use crate::park::Patience;
 use crate::psref::Misuse;
 pub use crate::psref::raw::{ClassState, TargetState};
 use crate::psref::retired::{self, or_die};
@@ -96,5 +97,10 @@ pub fn poll() -> usize {
 
 /// `psref_retire_barrier`.
 pub fn barrier() {
-    wait::barrier("psref_retire_barrier");
+    wait::barrier("psref_retire_barrier", Patience::FOREVER).expect("patience has no end");
+}
+
+/// Whether the calling thread is in a function that was retired: a barrier there would wait for its caller.
+pub fn is_inside() -> bool {
+    wait::is_inside()
 }

@@ -4,7 +4,7 @@
 use super::helper::{self, NONE, POLLED, Watch};
 use super::state::{ALL, State};
 use crate::diag::{fatal, report};
-use crate::park::Patience;
+use crate::park::{GaveUp, Patience};
 use crate::psref::retired::ATTENTION;
 use crate::sys::sync::Ordering;
 use crate::watchdog::Watchdog;
@@ -28,8 +28,13 @@ pub(super) fn poll() -> u64 {
     outstanding(all)
 }
 
-/// Waits until everything that was retired before has come to its end.
-pub(super) fn barrier(who: &str) {
+/// Whether the calling thread is in a function that was retired.
+pub(super) fn is_inside() -> bool {
+    thread::number_if_any().is_some_and(|me| ALL.is_driven_by(me))
+}
+
+/// Waits until everything that was retired before has come to its end, as long as `patience` says.
+pub(super) fn barrier(who: &str, patience: Patience) -> Result<(), GaveUp> {
     strict::assert_sleepable(who);
     let all: &State = &ALL;
     let me = thread::number();
@@ -44,7 +49,7 @@ pub(super) fn barrier(who: &str) {
         ));
     }
     if outstanding(all) == 0 {
-        return;
+        return Ok(());
     }
     let need = all.taken.load(Ordering::SeqCst) + 1; // E2
     let mut wanted = all.wanted.load(Ordering::Relaxed);
@@ -59,15 +64,15 @@ pub(super) fn barrier(who: &str) {
     loop {
         let seen = all.turned.word(); // E4
         if is_reached(all, need) {
-            return;
+            return Ok(());
         }
         if helper::start().is_err() || all.helper.load(Ordering::SeqCst) == POLLED {
-            return drive_until(all, need, me);
+            return drive_until(all, need, me, patience);
         }
         if let Some(seconds) = watchdog.due() {
             report(format_args!("{who} has waited {seconds} s; {} things are left", outstanding(all)));
         }
-        let _ = Patience::FOREVER.wait(&all.turned, seen, watchdog.next());
+        patience.wait(&all.turned, seen, watchdog.next())?;
     }
 }
 
@@ -76,8 +81,8 @@ fn is_reached(all: &State, need: u64) -> bool {
 }
 
 /// Where nobody else does.
-fn drive_until(all: &State, need: u64, me: u64) {
-    let mut patience = Watch::default();
+fn drive_until(all: &State, need: u64, me: u64, patience: Patience) -> Result<(), GaveUp> {
+    let mut watch = Watch::default();
     loop {
         let (seen, turned) = (ATTENTION.moved.word(), all.turned.word()); // E4
         let next = helper::pass(me);
@@ -85,14 +90,14 @@ fn drive_until(all: &State, need: u64, me: u64) {
             helper::hand_over();
         }
         if is_reached(all, need) {
-            return;
+            return Ok(());
         }
         match next {
             // The word has moved since, by `hand_over` if by nothing else: one more step before the sleep would be
             // too many.
-            Some(next) => patience.rest(next, seen.wrapping_add(1), &ATTENTION.moved),
+            Some(next) => watch.rest(next, seen.wrapping_add(1), &ATTENTION.moved, patience)?,
             // Another thread, which tells of long waits itself.
-            None => _ = all.turned.wait(turned, None),
+            None => patience.wait(&all.turned, turned, u64::MAX)?,
         }
     }
 }

@@ -26,6 +26,7 @@ pub(crate) mod membarrier;
 pub(crate) mod object;
 #[cfg(any(loom, feature = "inject"))]
 pub(crate) mod plant;
+pub(crate) mod probe;
 pub(crate) mod process;
 #[cfg(not(loom))]
 pub(crate) mod pthread;

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What is counted of classes, for whoever asks about all of them and owns none: a look at a class counts itself, and a
+//! destroy of the class waits for looks before it gives the slots away.
+
+#[cfg(not(loom))]
+use super::misuse::ClassName;
+use super::state::{CLASSES, ClassState};
+#[cfg(not(loom))]
+use crate::percpu::slots;
+use crate::sys::sync::Ordering;
+use crate::tally::Waits;
+
+/// What [`crate::stats`] tells of a class.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClassStats {
+    /// Its name, as diagnostics show it.
+    pub name: String,
+    /// Whether it is strict: then all its acquires take the slow path.
+    pub strict: bool,
+    /// Holds at the moment: fast paths count none, so this is what the slots show.
+    pub holds: usize,
+    /// Acquires and copies that took the slow path: more holds at once than a CPU has room for, an interrupted section,
+    /// no restartable sequences, a draining target.
+    pub slow_acquires: u64,
+    /// Drains of its targets, of which those that found nobody did not wait.
+    pub drains: Waits,
+    /// Targets that were retired and have not come to their end.
+    pub retired: u64,
+}
+
+/// Of every class.
+#[cfg(not(loom))]
+pub(crate) fn classes() -> Vec<ClassStats> {
+    CLASSES.iter().filter_map(look).collect()
+}
+
+#[cfg(not(loom))]
+fn look(class: &'static ClassState) -> Option<ClassStats> {
+    // Relaxed where nothing else is said: numbers for people.
+    class.lookers.fetch_add(1, Ordering::SeqCst); // before the look at the state; a destroy changes that and then looks here
+    let seen = class.is_live().then(|| ClassStats {
+        name: ClassName::of(class).as_str().to_owned(),
+        strict: class.strict() != 0,
+        holds: class.slots().filter(|(_, slot)| slots::is_hold(slot.target.load(Ordering::Relaxed))).count(),
+        slow_acquires: class.slow.sum(),
+        drains: class.drains.read(),
+        retired: class.retired.load(Ordering::Relaxed),
+    });
+    // In a child that a handler of this thread forked, nobody is counted any more.
+    let left = class.lookers.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+    if left == Ok(1) && !class.is_live() {
+        class.moved.advance_and_wake_all();
+    }
+    seen
+}
+
+/// Before a class's slots are given away; it is dead already.
+pub(super) fn wait_for_lookers(class: &ClassState) {
+    loop {
+        let seen = class.moved.word(); // R3
+        if class.lookers.load(Ordering::SeqCst) == 0 {
+            return;
+        }
+        class.moved.wait(seen, None);
+    }
+}
+
+/// In a forked child nobody looks but this thread, if it does.
+pub(super) fn in_child() {
+    CLASSES.iter().for_each(|class| class.lookers.store(0, Ordering::SeqCst));
+}
