@@ -102,14 +102,17 @@ fn what_is_retired_shows_until_its_end() {
     target.retire(drop).unwrap();
     assert_eq!(of("retired").retired, 1);
     assert!(stats::take().retire.outstanding >= 1);
+    common::until("a look at it", || stats::take().retire.held == 1);
+    // Nobody else retires here: barriers ask for batches of nothing.
+    let batches = stats::take().retire.batches;
+    for _ in 0..3 {
+        retire::barrier_within(Patience::at_most(Duration::from_millis(20))).unwrap_err();
+    }
+    assert_eq!(stats::take().retire.batches, batches);
     drop(guard);
     retire::barrier();
     assert_eq!(of("retired").retired, 0);
-    let retire = stats::take().retire;
-    assert!(retire.ended > ended);
-    // Nobody else retires here: barriers ask for batches of nothing.
-    (0..3).for_each(|_| retire::barrier());
-    assert_eq!(stats::take().retire.batches, retire.batches);
+    assert!(stats::take().retire.ended > ended);
 }
 
 #[test]
