@@ -222,9 +222,32 @@ static void *come_and_go(void *unused)
 		CHECK(class_ != NULL);
 		CHECK_EQ(objpool_init(&pool, 8, 8, 0, NULL, NULL, NULL), 0);
 		objpool_free(&pool);
+		CHECK_EQ(objpool_init(&pool, 100, 32, 0, NULL, NULL, NULL), 0);
+		objpool_free(&pool);
 		psref_class_destroy(class_);
 	}
 	return unused;
+}
+
+// Calls `check` with what follows each `key`.
+static void each(const char *json, const char *key, void (*check)(const char *))
+{
+	while ((json = strstr(json, key)) != NULL)
+		check(json += strlen(key));
+}
+
+static void nothing_is_held(const char *row)
+{
+	if (strncmp(row, "\"strict\":", 9) != 0 || strstr(row, "\"holds\":0,") == NULL
+	    || strstr(row, "\"holds\":") != strstr(row, "\"holds\":0,"))
+		FAIL("of a class of which nobody holds anything: %.80s", row);
+}
+
+static void of_one_pool(const char *row)
+{
+	static const char small[] = "8,\"object_size\":8,\"out\":0,", large[] = "100,\"object_size\":32,\"out\":0,";
+	if (strncmp(row, small, strlen(small)) != 0 && strncmp(row, large, strlen(large)) != 0)
+		FAIL("of no pool that there was: %.80s", row);
 }
 
 static void dumps_stand_classes_and_pools_that_come_and_go(void)
@@ -233,6 +256,8 @@ static void dumps_stand_classes_and_pools_that_come_and_go(void)
 	for (unsigned i = 0; i < test_turns(2000) && has_time(); i++) {
 		const char *json = dump(psref_stats_dump_json);
 		CHECK(json[0] == '{' && strcmp(json + strlen(json) - 2, "}\n") == 0);
+		each(json, "\"name\":\"coming and going\",", nothing_is_held);
+		each(json, "\"objects\":", of_one_pool);
 		if (i % 50 == 0) {
 			pid_t child = fork();
 			if (child == 0) {

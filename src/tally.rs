@@ -2,7 +2,6 @@
 //! Numbers for people: how often somebody waited, and how long. A few additions where somebody sleeps anyway; fast
 //! paths count nothing. What must be exact is not counted here.
 
-use crate::sys::clock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Spans that waits are sorted by: span i is of 2^i nanoseconds and more, less than twice that; the last is of 9
@@ -70,16 +69,6 @@ impl Ledger {
         self.longest_ns.fetch_max(ns, Ordering::Relaxed);
         let span = ns.max(1).ilog2() as usize;
         self.spans[span.min(SPANS - 1)].fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Calls `wait`, and counts it if it is one and not a look; tells of an answer whether it gave up.
-    pub(crate) fn around<T>(&self, is_one: bool, wait: impl FnOnce() -> T, gave_up: impl FnOnce(&T) -> bool) -> T {
-        let began = is_one.then(clock::now);
-        let answer = wait();
-        if let Some(began) = began {
-            self.waited(clock::now().saturating_sub(began), gave_up(&answer));
-        }
-        answer
     }
 
     pub(crate) fn read(&self) -> Waits {

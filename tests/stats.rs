@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Statistics through the safe face. Other tests of this program run meanwhile: each looks at what it has made.
 
+mod common;
+
 use psref::stats::{self, ClassStats, PoolStats};
-use psref::{Class, LocalCount, ObjPool, Patience, Pserialize, Target, retire};
+use psref::{Class, Gate, LocalCount, ObjPool, Patience, Pserialize, Target, retire};
 use std::time::Duration;
 
 fn of(name: &str) -> ClassStats {
@@ -39,7 +41,47 @@ fn a_class_shows_its_holds_and_drains_and_then_is_gone() {
 }
 
 #[test]
+fn a_drain_by_descriptor_waits_until_somebody_finds_it_done() {
+    let class = Class::new("watched").unwrap();
+    let (held, free, left) = (Target::new(&class, 1), Target::new(&class, 2), Target::new(&class, 3));
+    let guards = (held.acquire().unwrap(), left.acquire().unwrap());
+    let fds = [&held, &free, &left].map(|target| target.drain_fd().unwrap());
+    let drains = of("watched").drains;
+    assert_eq!((drains.begun, drains.waited), (3, 0), "nothing has ended yet");
+    assert!(free.poll_drained() && !held.poll_drained());
+    assert_eq!(of("watched").drains.waited, 0);
+    std::thread::sleep(Duration::from_millis(2));
+    drop(guards.0);
+    assert!(held.poll_drained());
+    let drains = of("watched").drains;
+    assert_eq!((drains.begun, drains.waited, drains.gave_up), (3, 1, 0));
+    assert!(drains.longest_ns >= 2_000_000 && drains.ns == drains.longest_ns);
+    // Another drain ends it too, and is one itself.
+    left.drain_within(no_time()).unwrap_err();
+    drop(guards.1);
+    left.drain();
+    let drains = of("watched").drains;
+    assert_eq!((drains.begun, drains.waited, drains.gave_up), (5, 3, 1));
+    drop(fds);
+}
+
+#[test]
+fn a_seal_that_goes_on_is_one_more() {
+    let (gate, before) = (Gate::new().unwrap(), stats::take().seals);
+    let pass = gate.enter();
+    gate.close("more").unwrap().seal_within(no_time()).unwrap_err();
+    gate.wait_within(no_time()).unwrap_err();
+    gate.wait_within(no_time()).unwrap_err();
+    drop(pass);
+    gate.wait_within(no_time()).unwrap();
+    let after = stats::take().seals;
+    let more = [after.begun - before.begun, after.waited - before.waited, after.gave_up - before.gave_up];
+    assert_eq!(more, [4, 3, 3]);
+}
+
+#[test]
 fn a_class_made_anew_begins_at_nothing() {
+    common::pin(common::cpus()[0]); // every CPU has room for 32
     for _ in 0..20 {
         let class = Class::new("anew").unwrap();
         let seen = of("anew");
@@ -63,7 +105,11 @@ fn what_is_retired_shows_until_its_end() {
     drop(guard);
     retire::barrier();
     assert_eq!(of("retired").retired, 0);
-    assert!(stats::take().retire.ended > ended);
+    let retire = stats::take().retire;
+    assert!(retire.ended > ended);
+    // Nobody else retires here: barriers ask for batches of nothing.
+    (0..3).for_each(|_| retire::barrier());
+    assert_eq!(stats::take().retire.batches, retire.batches);
 }
 
 #[test]

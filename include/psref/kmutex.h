@@ -133,7 +133,9 @@ static inline void mutex_destroy(kmutex_t *mtx)
  */
 static inline void mutex_enter(kmutex_t *mtx)
 {
-	if (mtx == 0 || mtx->mtx_state != PSREF_KMUTEX_LIVE || psref_kmutex_is_mine(mtx))
+	if (mtx == 0)
+		psref_kmutex_misuse("mutex_enter", mtx, "");
+	if (mtx->mtx_state != PSREF_KMUTEX_LIVE || psref_kmutex_is_mine(mtx))
 		psref_kmutex_may_enter("mutex_enter", mtx);
 	if (psref_kmutex_is_spin(mtx))
 		psref_kmutex_spin_begin();

@@ -119,7 +119,7 @@ pub(crate) unsafe fn seal(
         expected: on_it.map_or(0, |gate| std::ptr::from_ref(gate).addr()),
     })?;
     match ours.state.compare_exchange(CLOSED, SEALED, Ordering::SeqCst, Ordering::SeqCst) {
-        Ok(_) => SEALS.begin(1),
+        Ok(_) => {}
         Err(CLOSING) => return Err(Misuse::NotClosed { device: state.address() }),
         Err(_) => return Err(Misuse::SealedTwice { device: state.address() }),
     }
@@ -138,9 +138,9 @@ pub(super) fn wait_for_all(
     patience: Patience,
 ) -> Result<Result<(), GaveUp>, Misuse> {
     let cells = device.cells()?;
+    SEALS.begin(1);
     probe::seal_start(device.address());
-    let wait = || wait_for_total(device, gate, cells, patience);
-    let answer = SEALS.around(cells.total() != 0, wait, |answer| matches!(answer, Ok(Err(_))));
+    let answer = wait_for_total(device, gate, cells, patience);
     if let Ok(answer) = answer {
         probe::seal_end(device.address(), outcome(answer));
     }
@@ -154,20 +154,26 @@ fn wait_for_total(
     patience: Patience,
 ) -> Result<Result<(), GaveUp>, Misuse> {
     let mut watchdog = Watchdog::new();
-    loop {
+    let mut slept = false;
+    let answer = loop {
         let seen = cells.moved().word();
         match cells.total() {
-            0 => return Ok(Ok(())),
+            0 => break Ok(()),
             total if total < 0 => return Err(Misuse::Negative { device: device.address(), total }),
             _ => {}
         }
         if let Some(seconds) = watchdog.due() {
             tell(device, gate, cells, seconds);
         }
+        slept = true;
         if let Err(gave_up) = patience.wait(cells.moved(), seen, watchdog.next()) {
-            return Ok(Err(gave_up));
+            break Err(gave_up);
         }
+    };
+    if slept {
+        SEALS.waited(watchdog.waited(), answer.is_err());
     }
+    Ok(answer)
 }
 
 #[cold]

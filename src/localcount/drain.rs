@@ -54,18 +54,18 @@ pub struct CountStats {
 /// What a drain answers; the outer error is a caller's bug.
 type Drained = Result<Result<(), GaveUp>, Misuse>;
 
-/// A drain, from its first look at the total on.
-fn counted(state: &LocalCountState, cells: Cells, wait: impl FnOnce() -> Drained) -> Drained {
-    let answer = DRAINS.around(cells.total() != 0, wait, |answer| matches!(answer, Ok(Err(_))));
-    if let Ok(answer) = answer {
-        probe::localcount_drain_end(state.address(), outcome(answer));
-    }
-    answer
-}
-
 fn begin(state: &LocalCountState) {
     DRAINS.begin(1);
     probe::localcount_drain_start(state.address());
+}
+
+/// A drain ends, which has `slept` or not, since its watchdog began.
+fn end(state: &LocalCountState, watchdog: &Watchdog, slept: bool, answer: Result<(), GaveUp>) -> Drained {
+    if slept {
+        DRAINS.waited(watchdog.waited(), answer.is_err());
+    }
+    probe::localcount_drain_end(state.address(), outcome(answer));
+    Ok(answer)
 }
 
 /// Closes the cells of a count that the caller made `CLOSING`.
@@ -132,7 +132,7 @@ pub(crate) unsafe fn drain(
     if state.refcnt.swap(here, Ordering::Relaxed) == here {
         return Err(Misuse::DrainedTwice { localcount });
     }
-    let waited = counted(state, cells, || wait_under(state, cells, cv, interlock, patience));
+    let waited = wait_under(state, cells, cv, interlock, patience);
     state.refcnt.store(0, Ordering::Relaxed);
     if let Ok(Ok(())) = waited {
         state.counted().guard.store(DRAINED, Ordering::SeqCst);
@@ -141,17 +141,12 @@ pub(crate) unsafe fn drain(
 }
 
 /// Under the interlock, which every change of the total is made under once it is complete (C3).
-fn wait_under(
-    state: &LocalCountState,
-    cells: Cells,
-    cv: &Kcondvar,
-    interlock: &Kmutex,
-    patience: Patience,
-) -> Result<Result<(), GaveUp>, Misuse> {
+fn wait_under(state: &LocalCountState, cells: Cells, cv: &Kcondvar, interlock: &Kmutex, patience: Patience) -> Drained {
     let mut watchdog = Watchdog::new();
-    loop {
+    let mut slept = false;
+    let answer = loop {
         match cells.total() {
-            0 => return Ok(Ok(())),
+            0 => break Ok(()),
             // A release too many after the sum.
             total if total < 0 => return Err(Misuse::Negative { localcount: state.address(), total }),
             _ => {}
@@ -160,10 +155,14 @@ fn wait_under(
             interlock.exit(); // whoever reads the report may need it
             tell(state, cells, seconds);
             interlock.enter();
-        } else if let Err(gave_up) = patience.judge(cv.wait(interlock, Some(patience.end(watchdog.next())))) {
-            return Ok(Err(gave_up));
+            continue;
         }
-    }
+        slept = true;
+        if let Err(gave_up) = patience.judge(cv.wait(interlock, Some(patience.end(watchdog.next())))) {
+            break Err(gave_up);
+        }
+    };
+    end(state, &watchdog, slept, answer)
 }
 
 /// The same without an interlock: any number of threads may drain at once, and acquires that come too late are refused.
@@ -186,25 +185,26 @@ pub(crate) unsafe fn drain_alone(lc: *const LocalCountState, patience: Patience)
         state.counted().guard.store(cells.total_address(), Ordering::SeqCst);
         #[cfg(any(loom, feature = "inject"))]
         if plant::planted(Bug::SilentClose) {
-            return counted(state, cells, || wait_alone(state, cells, patience));
+            return wait_alone(state, cells, patience);
         }
         cells.moved().advance_and_wake_all(); // others who drain
         closed?;
     }
-    counted(state, cells, || wait_alone(state, cells, patience))
+    wait_alone(state, cells, patience)
 }
 
-fn wait_alone(state: &LocalCountState, cells: Cells, patience: Patience) -> Result<Result<(), GaveUp>, Misuse> {
+fn wait_alone(state: &LocalCountState, cells: Cells, patience: Patience) -> Drained {
     let mut watchdog = Watchdog::new();
-    loop {
+    let mut slept = false;
+    let answer = loop {
         let seen = cells.moved().word(); // R3
         match state.guard() {
-            DRAINED => return Ok(Ok(())),
+            DRAINED => break Ok(()),
             CLOSING => {} // a total of 0 means nothing yet (C2)
             _ => match cells.total() {
                 0 => {
                     state.counted().guard.store(DRAINED, Ordering::SeqCst);
-                    return Ok(Ok(()));
+                    break Ok(());
                 }
                 total if total < 0 => return Err(Misuse::Negative { localcount: state.address(), total }),
                 _ => {}
@@ -213,10 +213,12 @@ fn wait_alone(state: &LocalCountState, cells: Cells, patience: Patience) -> Resu
         if let Some(seconds) = watchdog.due() {
             tell(state, cells, seconds);
         }
+        slept = true;
         if let Err(gave_up) = patience.wait(cells.moved(), seen, watchdog.next()) {
-            return Ok(Err(gave_up));
+            break Err(gave_up);
         }
-    }
+    };
+    end(state, &watchdog, slept, answer)
 }
 
 #[cold]
@@ -280,4 +282,30 @@ pub(crate) unsafe fn references(lc: *const LocalCountState) -> Result<u32, Misus
         _ => cells.total(),
     };
     Ok(u32::try_from(now.max(0)).unwrap_or(u32::MAX))
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::localcount::state;
+    use std::time::Duration;
+
+    #[test]
+    fn whoever_sleeps_for_anothers_closing_has_waited() {
+        let mut count = LocalCountState::closed();
+        // SAFETY: ours alone, and where it stays.
+        unsafe { state::init(&raw mut count) }.unwrap().unwrap();
+        count.counted().guard.store(CLOSING, Ordering::SeqCst); // another's, and nothing is held
+        let before = DRAINS.read();
+        // SAFETY: initialised above.
+        let drain = || unsafe { drain_alone(&raw const count, Patience::at_most(Duration::ZERO)) }.unwrap();
+        assert_eq!(drain(), Err(GaveUp::TimedOut));
+        let after = DRAINS.read();
+        assert_eq!([after.waited - before.waited, after.gave_up - before.gave_up], [1, 1]);
+        count.counted().guard.store(count.cells().unwrap().total_address(), Ordering::SeqCst);
+        assert_eq!(drain(), Ok(()));
+        assert_eq!((DRAINS.read().waited, DRAINS.read().begun), (after.waited, after.begun + 1));
+        // SAFETY: nobody knows of it.
+        unsafe { count.counted().free() };
+    }
 }

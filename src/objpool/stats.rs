@@ -6,7 +6,9 @@ use super::state::{Counter, Pool};
 use crate::percpu::magazine::Magazines;
 use crate::percpu::runtime;
 use crate::stable::{self, Stable};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+#[cfg(feature = "inject")]
+use crate::sys::plant::{self, Bug};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 
 /// What [`crate::stats`] tells of a pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +66,9 @@ impl Listing {
     /// Before the pool's memory goes.
     pub(super) fn leave(&'static self) {
         self.version.fetch_add(1, Ordering::SeqCst);
+        // What comes next in this memory, and in the listing under its next owner, is written with less. Fence F, pairs with
+        // the loads in `read`: one that finds any of it comes after this fence, and so does the second look at the version.
+        fence(Ordering::SeqCst);
         // SAFETY: taken in `enter`; the pool, which goes, alone knew of it.
         unsafe { LISTINGS.give(self) };
     }
@@ -73,7 +78,7 @@ impl Listing {
         if version.is_multiple_of(2) {
             return None;
         }
-        // SeqCst, all of it: between the two looks at the version.
+        // SeqCst, all of it: between the two looks at the version (fence F).
         let of = |word: &AtomicUsize| word.load(Ordering::SeqCst);
         let magazines = Magazines::at(of(&self.magazines));
         let cpus = 0..runtime::get().cpus();
@@ -83,6 +88,8 @@ impl Listing {
                 .fold(0, u64::wrapping_add)
         };
         let objects = of(&self.objects);
+        #[cfg(feature = "inject")]
+        crate::sys::inject::pause();
         let in_magazines = cpus.clone().map(|cpu| magazines.shown(cpu)).sum::<usize>().min(objects);
         let in_depots = (objects as u64).wrapping_add(sum(Counter::Deposited)).wrapping_sub(sum(Counter::Withdrawn));
         let in_depots = usize::try_from(in_depots.cast_signed().max(0)).unwrap_or(0);
@@ -98,6 +105,10 @@ impl Listing {
             depot_pushes: sum(Counter::DepotPushes),
             recalls: sum(Counter::Recalls),
         };
+        #[cfg(feature = "inject")]
+        if plant::planted(Bug::StaleListing) {
+            return Some(seen);
+        }
         (self.version.load(Ordering::SeqCst) == version).then_some(seen)
     }
 }

@@ -112,11 +112,12 @@ pub(super) fn is_held(class: &ClassState, target: usize) -> bool {
     }
 }
 
-/// With how many nanoseconds it took.
+/// With how many nanoseconds it slept.
 fn wait(class: &ClassState, target: usize, patience: Patience) -> (u64, Result<(), GaveUp>) {
     class.waiters.enter(target);
     xcall::restart_sections();
     let mut watchdog = Watchdog::new();
+    let mut slept = false;
     let answer = loop {
         let seen = class.moved.word(); // P5
         if !is_held(class, target) {
@@ -125,11 +126,15 @@ fn wait(class: &ClassState, target: usize, patience: Patience) -> (u64, Result<(
         if let Some(seconds) = watchdog.due() {
             tell(class, target, seconds, watchdog.is_first());
         }
+        slept = true;
         if let Err(gave_up) = patience.wait(&class.moved, seen, watchdog.next()) {
             break Err(gave_up);
         }
     };
     class.waiters.leave();
+    if !slept {
+        return (0, answer);
+    }
     let ns = watchdog.waited();
     class.drains.waited(ns, answer.is_err());
     (ns, answer)
@@ -221,11 +226,13 @@ pub(crate) unsafe fn open(
         Err(e) => return Ok(Err(e)),
     };
     class.drains.begin(1);
+    probe::drain_start(class.address(), target.addr(), class.name_address());
     // SeqCst: the first half of fence A. One membarrier is enough for that and for the waiter word (P4): both come before it.
     state.draining.store(1, Ordering::SeqCst);
     xcall::restart_sections();
-    if !is_held(class, target.addr()) {
-        watch::raise(class, target.addr());
+    match is_held(class, target.addr()) {
+        true => watch::waits(class, target.addr()),
+        false => watch::raise(class, target.addr()),
     }
     // Whose drain has ended already, or ends by another meanwhile without having seen this watch, would be watched for ever.
     // SeqCst: after the watch.

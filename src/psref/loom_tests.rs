@@ -6,6 +6,7 @@
 //! One home slot and two stripes: a thread that holds something already finds its block full and chains another one.
 
 use super::raw::{self, ClassState, Hold, TargetState};
+use super::stats;
 use super::waiters::Waiters;
 use crate::park::Patience;
 use crate::sys::explore::{ASLEEP, Object, RACE, holds, notices};
@@ -262,6 +263,35 @@ fn a_hold_of_another_thread_is_not_taken_for_one_s_own() {
 #[test]
 fn a_holder_written_after_its_claim_is_noticed() {
     notices("held_by_others", held_by_others, &[(&[Bug::HolderLate], NOT_MINE)]);
+}
+
+/// Somebody looks at a class for statistics while its owner destroys it; the object stands for the slots, which go then.
+fn looked_at() {
+    crate::thread::number(); // see `sync_loom::ready`
+    let class = raw::try_class_create(b"model").unwrap();
+    let slots = Arc::new(Object::new());
+    let seen = Arc::clone(&slots);
+    let looker = thread::spawn(move || stats::visit(class, || seen.look()));
+    // SAFETY: nobody but the looker knows of it.
+    unsafe { raw::try_class_destroy(class) }.unwrap();
+    slots.end();
+    looker.join().unwrap();
+    assert!(stats::visit(class, || ()).is_none());
+}
+
+#[test]
+fn a_class_outlives_those_who_look_at_it() {
+    holds("looked_at", looked_at);
+}
+
+#[test]
+fn a_class_that_does_not_outlive_those_who_look_at_it_is_noticed() {
+    const STATE: &[Bug] = &[Bug::Relaxed(Access::Load, "AtomicU32")];
+    const DEAD: &[Bug] = &[Bug::Relaxed(Access::Store, "AtomicU32")];
+    const COUNT: &[Bug] = &[Bug::Relaxed(Access::Change, "AtomicU32")];
+    let racing = [&[Bug::LooksIgnored] as &[Bug], STATE, DEAD, COUNT].map(|bugs| (bugs, RACE));
+    notices("looked_at", looked_at, &racing);
+    notices("looked_at", looked_at, &[(&[Bug::SilentLook], ASLEEP)]);
 }
 
 const MISSING: &str = "a drain that waits is not in the word";

@@ -115,12 +115,13 @@ fn held(class: &ClassState, set: &Set<'_>) -> Option<usize> {
 
 /// Waits for them one after the other, each with one entry in the waiter word: what is no longer held then costs no
 /// more than the pass that finds the next. One membarrier for all: the word says "many", for every release of the
-/// class. Answers how many nanoseconds it took.
+/// class. Answers how many nanoseconds it slept.
 fn wait_for(class: &ClassState, set: &Set<'_>) -> u64 {
     let Some(first) = held(class, set) else { return 0 };
     class.waiters.enter_for_many();
     xcall::restart_sections(); // P4
     let mut watchdog = Watchdog::new();
+    let mut slept = false;
     let mut now = Some(first);
     loop {
         let seen = class.moved.word(); // P5
@@ -130,10 +131,14 @@ fn wait_for(class: &ClassState, set: &Set<'_>) -> u64 {
         if let Some(seconds) = watchdog.due() {
             super::drain::tell(class, target, seconds, watchdog.is_first());
         }
+        slept = true;
         // Without limit and deaf to signals, a wait ends only by a wake-up or to report.
         let _ = Patience::FOREVER.wait(&class.moved, seen, watchdog.next());
     }
     class.waiters.leave();
+    if !slept {
+        return 0;
+    }
     let ns = watchdog.waited();
     class.drains.waited(ns, false);
     ns

@@ -54,7 +54,7 @@ pub struct ClassState {
     /// Of a strict class: targets initialised and neither drained nor destroyed.
     pub(crate) targets: AtomicU64,
     /// Who looks at the blocks without a word from the class's owner; a destroy waits for them.
-    pub(crate) lookers: std::sync::atomic::AtomicU32,
+    pub(crate) lookers: AtomicU32,
     /// Acquires and copies that took the slow path.
     pub(crate) slow: Tally,
     /// Drains of its targets.
@@ -86,7 +86,7 @@ unsafe impl Stable for ClassState {
             watched: AtomicU32::new(0),
             retired: AtomicU64::new(0),
             targets: AtomicU64::new(0),
-            lookers: std::sync::atomic::AtomicU32::new(0),
+            lookers: AtomicU32::new(0),
             slow: Tally,
             drains: Ledger::new(),
             name: std::array::from_fn(|_| AtomicU64::new(0)),

@@ -4,9 +4,11 @@
 
 #[cfg(not(loom))]
 use super::misuse::ClassName;
-use super::state::{CLASSES, ClassState};
+use super::state::{CLASSES, ClassState, LIVE};
 #[cfg(not(loom))]
 use crate::percpu::slots;
+#[cfg(any(loom, feature = "inject"))]
+use crate::sys::plant::{self, Bug};
 use crate::sys::sync::Ordering;
 use crate::tally::Waits;
 
@@ -38,25 +40,53 @@ pub(crate) fn classes() -> Vec<ClassStats> {
 #[cfg(not(loom))]
 fn look(class: &'static ClassState) -> Option<ClassStats> {
     // Relaxed where nothing else is said: numbers for people.
-    class.lookers.fetch_add(1, Ordering::SeqCst); // before the look at the state; a destroy changes that and then looks here
-    let seen = class.is_live().then(|| ClassStats {
+    visit(class, || ClassStats {
         name: ClassName::of(class).as_str().to_owned(),
         strict: class.strict() != 0,
         holds: class.slots().filter(|(_, slot)| slots::is_hold(slot.target.load(Ordering::Relaxed))).count(),
         slow_acquires: class.slow.sum(),
         drains: class.drains.read(),
         retired: class.retired.load(Ordering::Relaxed),
-    });
-    // In a child that a handler of this thread forked, nobody is counted any more.
-    let left = class.lookers.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
-    if left == Ok(1) && !class.is_live() {
+    })
+}
+
+/// Calls `f` if the class is live; until that returns, no destroy gives the slots away.
+pub(super) fn visit<T>(class: &ClassState, f: impl FnOnce() -> T) -> Option<T> {
+    // SeqCst, here and in `leave`: a Dekker pair of the count and the state. Either this finds the class dead, or its
+    // destroy, which makes it that and then looks here, finds the count.
+    class.lookers.fetch_add(1, Ordering::SeqCst);
+    let seen = (class.state.load(Ordering::SeqCst) == LIVE).then(f);
+    leave(class);
+    seen
+}
+
+fn leave(class: &ClassState) {
+    let mut lookers = class.lookers.load(Ordering::Relaxed); // the exchange tells whether it is still so
+    loop {
+        // In a child that a handler of this thread forked, nobody is counted any more.
+        let Some(left) = lookers.checked_sub(1) else { return };
+        match class.lookers.compare_exchange(lookers, left, Ordering::SeqCst, Ordering::Relaxed) {
+            Ok(_) if left == 0 => break,
+            Ok(_) => return,
+            Err(now) => lookers = now,
+        }
+    }
+    #[cfg(any(loom, feature = "inject"))]
+    if plant::planted(Bug::SilentLook) {
+        return;
+    }
+    // The other way round: a destroy that has found the count sleeps on what this moves.
+    if class.state.load(Ordering::SeqCst) != LIVE {
         class.moved.advance_and_wake_all();
     }
-    seen
 }
 
 /// Before a class's slots are given away; it is dead already.
 pub(super) fn wait_for_lookers(class: &ClassState) {
+    #[cfg(any(loom, feature = "inject"))]
+    if plant::planted(Bug::LooksIgnored) {
+        return;
+    }
     loop {
         let seen = class.moved.word(); // R3
         if class.lookers.load(Ordering::SeqCst) == 0 {

@@ -11,10 +11,11 @@
 //! V2. [`LIVE`] counts for one user, and stands for one entry in the class's waiter word. Whoever takes it away gives both back.
 
 use super::state::ClassState;
+use crate::park::{GaveUp, outcome};
 use crate::stable::{Pool, Stable};
 use crate::sys::errno::Errno;
-use crate::sys::eventfd;
 use crate::sys::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use crate::sys::{clock, eventfd, probe};
 use std::ffi::c_int;
 
 struct Watch {
@@ -23,6 +24,8 @@ struct Watch {
     fd: AtomicU32,
     class: AtomicUsize,
     target: AtomicUsize,
+    /// Since when it waits, in nanoseconds of CLOCK_MONOTONIC; 0: nobody has been found to wait for. For statistics.
+    since: AtomicU64,
 }
 
 const LIVE: u64 = 1 << 32;
@@ -36,6 +39,7 @@ unsafe impl Stable for Watch {
             fd: AtomicU32::new(0),
             class: AtomicUsize::new(0),
             target: AtomicUsize::new(0),
+            since: AtomicU64::new(0),
         }
     }
 }
@@ -100,6 +104,20 @@ impl Watch {
         self.leave();
         true
     }
+
+    /// Counts what has ended, by the one who ended it.
+    fn count(&self, class: &ClassState, answer: Result<(), GaveUp>) {
+        // Relaxed: a number for people.
+        let ns = match self.since.load(Ordering::Relaxed) {
+            0 => 0,
+            since => clock::now().saturating_sub(since),
+        };
+        if ns != 0 {
+            class.drains.waited(ns, answer.is_err());
+        }
+        let target = self.target.load(Ordering::Relaxed); // V1: the caller is a user
+        probe::drain_end(class.address(), target, class.name_address(), ns as usize, outcome(answer));
+    }
 }
 
 /// A watch of `target`, which counts as a drain that waits from now on; the descriptor is the caller's to close.
@@ -112,6 +130,7 @@ pub(super) fn open(class: &ClassState, target: usize) -> Result<c_int, Errno> {
     watch.fd.store(ours.cast_unsigned(), Ordering::Relaxed);
     watch.class.store(std::ptr::from_ref(class).addr(), Ordering::Relaxed);
     watch.target.store(target, Ordering::Relaxed);
+    watch.since.store(0, Ordering::Relaxed);
     // SeqCst: before the waiter word: who finds that finds this.
     class.watched.fetch_add(1, Ordering::SeqCst);
     watch.users.store(LIVE | 1, Ordering::SeqCst);
@@ -123,6 +142,14 @@ fn each(class: &ClassState, target: Option<usize>, f: impl Fn(&'static Watch)) {
     if class.watched.load(Ordering::SeqCst) != 0 {
         WATCHES.iter().for_each(|watch| watch.with(class, target, &f));
     }
+}
+
+/// Somebody holds `target`: whoever watches waits from now on, if not since before.
+pub(super) fn waits(class: &ClassState, target: usize) {
+    each(class, Some(target), |watch| {
+        // Relaxed: a number for people.
+        let _ = watch.since.compare_exchange(0, clock::now(), Ordering::Relaxed, Ordering::Relaxed);
+    });
 }
 
 /// A hold of `target` has ended: whoever watches should look. Touches nothing of the target (R4).
@@ -142,6 +169,8 @@ pub(super) fn end(class: &ClassState, target: Option<usize>) {
         eventfd::raise(watch.fd()); // now, see `Watch::lower`
         if ended {
             class.waiters.leave();
+            // With its class goes a watch whose owner has not asked to the end.
+            watch.count(class, target.map(drop).ok_or(GaveUp::TimedOut));
         }
     });
 }

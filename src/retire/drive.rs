@@ -25,12 +25,15 @@ use std::ptr;
 
 /// Functions that were called, for people.
 static ENDED: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+/// Batches that had something in them, for people.
+static BATCHES: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
 
 /// What [`crate::stats`] tells of retiring.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetireStats {
-    /// Batches so far: each has cost an interrupt on every CPU, and those of which something was held another.
+    /// Batches so far, without the empty ones that barriers have asked for: each has cost an interrupt on every CPU, and
+    /// those of which something was held another.
     pub batches: u64,
     /// Things whose function was called.
     pub ended: u64,
@@ -44,7 +47,7 @@ pub struct RetireStats {
 pub(crate) fn stats() -> RetireStats {
     let all: &State = &ALL;
     RetireStats {
-        batches: all.taken.load(Ordering::Relaxed),
+        batches: BATCHES.load(std::sync::atomic::Ordering::Relaxed),
         ended: ENDED.load(std::sync::atomic::Ordering::Relaxed),
         outstanding: all.outstanding.load(Ordering::Relaxed),
         held: all.holding.load(Ordering::Relaxed),
@@ -113,9 +116,10 @@ fn take(all: &State) {
     let batch = early.unwrap_or_else(|| all.queue.swap(ptr::null_mut(), Ordering::SeqCst));
     #[cfg(not(any(loom, feature = "inject")))]
     let batch = all.queue.swap(ptr::null_mut(), Ordering::SeqCst);
+    probe::retire_batch_start(taken as usize + 1); // of an empty one too: its end is told
     if !batch.is_null() {
+        BATCHES.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         all.batch.store(batch, Ordering::Relaxed);
-        probe::retire_batch_start(taken as usize + 1);
         all.grace.store(pserialize::perform::begin(), Ordering::Relaxed); // E3
     }
 }

@@ -107,6 +107,12 @@ pub enum Bug {
     HoldersIgnored,
     /// What is held is not looked at again after the releases were asked to tell.
     NoSecondScan,
+    /// A class is destroyed whoever looks at its slots for statistics.
+    LooksIgnored,
+    /// The end of such a look wakes nobody.
+    SilentLook,
+    /// A pool's statistics are taken for what they were, whoever's they are by now.
+    StaleListing,
 }
 
 #[cfg(not(loom))]

@@ -70,7 +70,8 @@ macro_rules! probes {
 probes! {
     /// `psref_target_drain` and its kin; `name`: where the class's name lies, 48 bytes.
     drain_start, "drain__start", (class, target, name);
-    /// `ns`: slept so long, 0 if nobody held the target.
+    /// `ns`: slept so long, 0 if nobody held the target. Of a drain by descriptor: from its start until somebody has found
+    /// the target free, on whose thread this is; ETIMEDOUT if the class was destroyed first.
     drain_end, "drain__end", (class, target, name, ns, outcome);
     /// `psref_target_destroy_many`.
     destroy_many_start, "destroy__many__start", (class, targets, name);
@@ -88,7 +89,7 @@ probes! {
     recall_start, "recall__start", (magazines, cpu, objects);
     /// It is empty, and its own CPU's again.
     recall_end, "recall__end", (magazines, cpu);
-    /// What was retired is taken out of the queue as a batch.
+    /// What was retired is taken out of the queue as a batch, which may be empty where a barrier waits for its end.
     retire_batch_start, "retire__batch__start", (batch);
     /// All batches up to this one have come to their end.
     retire_batch_end, "retire__batch__end", (batch);
