@@ -107,6 +107,8 @@ pub enum Bug {
     HoldersIgnored,
     /// What is held is not looked at again after the releases were asked to tell.
     NoSecondScan,
+    /// Memory lies where it is first touched.
+    NodesIgnored,
 }
 
 #[cfg(not(loom))]
