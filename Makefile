@@ -34,8 +34,9 @@ test-library: stage
 	scripts/check-library.sh $(STAGE)
 	bench/asm.sh $(STAGE) --check
 
+# The others (valgrind, ...) run in verify.
 test-c: stage
-	c-tests/run.sh $(STAGE)
+	ENVIRONMENTS="asan default inline c++ atomic strict no-rseq refused static" c-tests/run.sh $(STAGE)
 	c-tests/inline.sh $(STAGE)
 
 test-dropin: stage
