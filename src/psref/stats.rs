@@ -38,15 +38,20 @@ pub(crate) fn classes() -> Vec<ClassStats> {
 #[cfg(not(loom))]
 fn look(class: &'static ClassState) -> Option<ClassStats> {
     // Relaxed where nothing else is said: numbers for people.
-    class.lookers.fetch_add(1, Ordering::SeqCst); // before the look at the state; a destroy changes that and then looks here
-    let seen = class.is_live().then(|| ClassStats {
+    visit(class, || ClassStats {
         name: ClassName::of(class).as_str().to_owned(),
         strict: class.strict() != 0,
         holds: class.slots().filter(|(_, slot)| slots::is_hold(slot.target.load(Ordering::Relaxed))).count(),
         slow_acquires: class.slow.sum(),
         drains: class.drains.read(),
         retired: class.retired.load(Ordering::Relaxed),
-    });
+    })
+}
+
+/// Calls `f` if the class is live; until that returns, no destroy gives the slots away.
+pub(super) fn visit<T>(class: &ClassState, f: impl FnOnce() -> T) -> Option<T> {
+    class.lookers.fetch_add(1, Ordering::SeqCst); // before the look at the state; a destroy changes that and then looks here
+    let seen = class.is_live().then(f);
     // In a child that a handler of this thread forked, nobody is counted any more.
     let left = class.lookers.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
     if left == Ok(1) && !class.is_live() {
