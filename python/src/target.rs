@@ -2,8 +2,7 @@
 //! Passive references: classes and targets.
 
 use crate::errors::{
-    ArgumentError, DeadlockError, DestroyedError, DrainingError, ReadSectionError, TimeoutError, limit, may_sleep,
-    not_made,
+    ArgumentError, DeadlockError, DestroyedError, DrainingError, TimeoutError, limit, may_sleep, not_made,
 };
 use crate::hold::{Hold, Kept};
 use crate::retire::{self, Owned};
@@ -71,15 +70,10 @@ impl Target {
 
     /// Before the native target is used for a moment, without a wait. Whoever retires it sets the stage before; and
     /// what was retired comes to its end after the sections that were open then. So who finds another stage inside of
-    /// one has a target until it leaves.
-    fn use_it(&self) -> PyResult<ReadSection> {
-        if ReadSection::depth_here() >= ReadSection::DEEPEST {
-            return Err(ReadSectionError::new_err(format!(
-                "{} read sections are open in this thread, expected fewer: is an exit missing?",
-                ReadSection::DEEPEST
-            )));
-        }
-        let section = ReadSection::enter();
+    /// one has a target until it leaves. A section that the thread is in already does as well, so there is no depth at
+    /// which this fails: DestroyedError is the only answer but a section.
+    fn use_it(&self) -> PyResult<Option<ReadSection>> {
+        let section = (ReadSection::depth_here() == 0).then(ReadSection::enter);
         self.check()?;
         Ok(section)
     }
@@ -89,7 +83,7 @@ impl Target {
         Ok(self.target.is_held_here())
     }
 
-    /// Who holds it, as far as it is a target still.
+    /// Who holds it; of what is no target any more, nobody.
     pub(crate) fn held_by(&self) -> Vec<psref::Holder> {
         self.use_it().map_or_else(|_| Vec::new(), |_section| self.target.holders())
     }
