@@ -165,8 +165,8 @@ pub(crate) fn retire_poll(py: Python<'_>) -> usize {
 /// Waits until everything that was retired before has come to its end, its callback included, `timeout` seconds at most
 /// (None: as long as it takes).
 ///
-/// Raises DeadlockError in a callback and inside a read section, for which it would wait; TimeoutError, and then things
-/// go on.
+/// Raises DeadlockError in a callback and inside a read section, for which it would wait, and without a timeout in a
+/// thread that holds something that was retired; TimeoutError, and then things go on.
 #[pyfunction]
 #[pyo3(signature = (timeout = None))]
 pub(crate) fn retire_barrier(py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
@@ -180,6 +180,12 @@ pub(crate) fn retire_barrier(py: Python<'_>, timeout: Option<f64>) -> PyResult<(
     if psref::ReadSection::depth_here() != 0 {
         return Err(DeadlockError::new_err(
             "retire_barrier called inside a read section of this very thread, for which it would wait for ever, expected outside",
+        ));
+    }
+    if limit.is_none() && psref::retire::raw::is_held_up_here() {
+        return Err(DeadlockError::new_err(
+            "retire_barrier called by a thread that holds something that was retired: it would wait for itself; expected \
+             release() first, or a timeout where another thread is going to release",
         ));
     }
     wait(py, limit, psref::retire::barrier_within)?.map_err(|_| {

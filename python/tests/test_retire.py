@@ -142,6 +142,27 @@ def test_a_barrier_in_a_callback_is_told(cls: psref.Class) -> None:
     assert told == [1]
 
 
+def test_a_barrier_by_a_holder_is_told(cls: psref.Class) -> None:
+    target, other, kept = psref.Target(cls), psref.Target(cls), psref.Target(cls)
+    elsewheres, mine, unretired = elsewhere(other.acquire), target.acquire(), kept.acquire()
+    target.retire()
+    other.retire()
+    for timeout in (None, float("inf")):
+        with pytest.raises(psref.DeadlockError, match="a thread that holds something that was retired"):
+            psref.retire_barrier(timeout)
+    with pytest.raises(psref.TimeoutError):
+        psref.retire_barrier(0.02)
+    # Others do not wait for themselves, nor for what nobody retired.
+    waiter = Thread(psref.retire_barrier)
+    mine.release()
+    with pytest.raises(psref.TimeoutError):
+        psref.retire_barrier(0.02)
+    Thread(elsewheres.release)
+    psref.retire_barrier()
+    waiter.end()
+    unretired.release()
+
+
 def test_a_callback_may_retire_others(cls: psref.Class) -> None:
     seen = []
 
@@ -184,9 +205,9 @@ def test_ctrl_c_ends_a_barrier() -> None:
     passes(
         """
 import os, signal, threading, psref
-from conftest import PATIENCE
+from conftest import PATIENCE, elsewhere
 target = psref.Target(psref.Class("stuck"))
-hold = target.acquire()
+hold = elsewhere(target.acquire)
 target.retire()
 threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
 try:
