@@ -98,8 +98,7 @@ impl Target {
                 this.name()
             )));
         };
-        retire::target(slf.py(), &this.target, slf.clone().unbind(), callback)
-            .inspect_err(|_| this.stage.put_back(before))
+        retire::target(&this.target, slf.clone().unbind(), callback).inspect_err(|_| this.stage.put_back(before))
     }
 
     fn end(&self, py: Python<'_>, limit: Option<Duration>, what: &str) -> PyResult<()> {
@@ -250,8 +249,9 @@ impl Target {
     /// section that is open now has ended, `callback` is called with it, if there is one.
     ///
     /// That is in a thread of the library's own, or in retire_poll() and retire_barrier(); never in this call. What the
-    /// callback raises goes to sys.unraisablehook. While it runs others wait for their turn; when the interpreter ends
-    /// one that runs is waited for, and no more are called.
+    /// callback raises goes to sys.unraisablehook. While it runs others wait for their turn. When the interpreter ends
+    /// (that is among the functions of the module atexit, after those that were registered later than psref was
+    /// imported) one that runs is waited for, also after Ctrl-C, and no more are called.
     ///
     /// Raises DestroyedError after destroy() or retire(), DeadlockError while a thread waits in drain() or destroy() of
     /// it, NoMemoryError, also where too many things are waiting for their end; then nothing is done.
