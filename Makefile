@@ -7,7 +7,7 @@ STAGE = build/stage
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
 .PHONY: help demo test test-layers test-rust test-loom test-library test-readme test-examples test-c test-dropin test-python \
-	test-bench test-models verify torture bench install stage setup setup-python setup-test setup-verify doctor headers fmt lint clean
+	test-bench test-models verify vm fuzz poor flaky torture bench install stage setup setup-python setup-test setup-verify doctor headers fmt lint clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s%s\n", $$1, $$2 }' Makefile
@@ -34,8 +34,9 @@ test-library: stage
 	scripts/check-library.sh $(STAGE)
 	bench/asm.sh $(STAGE) --check
 
+# The others (valgrind, ...) run in verify.
 test-c: stage
-	c-tests/run.sh $(STAGE)
+	ENVIRONMENTS="asan default inline c++ atomic strict no-rseq refused static" c-tests/run.sh $(STAGE)
 	c-tests/inline.sh $(STAGE)
 
 test-dropin: stage
@@ -59,8 +60,22 @@ test-bench:
 test-models:
 	models/check.sh small
 
-verify: setup-verify ## the long checks: large models, Miri, ThreadSanitizer, emulated machines
+verify: setup-verify ## the long checks: large models, Miri, sanitizers, fuzzing, poorer and emulated machines
 	scripts/verify.sh
+
+vm: setup-verify ## emulated machines alone: NUMA nodes, many CPUs, CPUs that come and go
+	scripts/verify-numa.sh
+
+SECS_EACH ?= 60
+fuzz: setup-verify ## every fuzz target, for SECS_EACH=60 seconds each
+	scripts/fuzz.sh $(SECS_EACH)
+
+poor: setup-verify ## the tests on poorer machines: no rseq, no membarrier, one CPU, no hwloc, little memory
+	scripts/poor.sh
+
+TURNS ?= 20
+flaky: setup-test ## the native C and Rust tests, TURNS=20 times under load; counts what fails
+	scripts/flaky.sh $(TURNS)
 
 SECS ?= 600
 TORTURE ?= all

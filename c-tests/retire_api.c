@@ -233,6 +233,7 @@ static void functions_run_with_all_signals_blocked(void)
 
 static void without_a_thread_nothing_is_changed(void)
 {
+	test_not_under_qemu("qemu-user does not limit its guest");
 	struct psref hold;
 	struct rlimit old, none;
 	if (!test_memory_is_ours())

@@ -3,7 +3,7 @@
 # run.sh STAGEDIR [PROGRAM...]: builds every test program here against the library installed below STAGEDIR, by its
 # pkg-config file alone, and runs it in every environment, as many of these at a time as there are CPUs. One line a test and
 # environment, then "N passed, N failed"; exit status 1 if any failed. ENVIRONMENTS="default valgrind" in the environment runs
-# only those.
+# only those; some run only where they are named, see the end.
 set -uo pipefail
 [ $# -ge 1 ] || { sed -n '3,6s/^# //p' "$0"; exit 2; }
 stage=$(realpath "$1") || exit 2
@@ -76,10 +76,20 @@ defines_own_names_only() {
 }
 check headers psref.h "defines only its own names with PSREF_NO_KMUTEX_NAMES" defines_own_names_only
 
+# What each way to build is for.
+c_environments='valgrind default atomic strict no-rseq refused late threads one-cpu synthetic low-as qemu'
+declare -A users=([c]=$c_environments [c++]=c++ [static]=static [asan]=asan [inline]='inline in-atomic' [inline-c++]=inline++
+    [inline-asan]=in-asan [inline-clang]=in-clang)
 # build VARIANT COMPILER...: every program in one way; {} stands for its name
 build() {
-    local variant=$1
+    local variant=$1 user
     shift
+    if [ -n "${ENVIRONMENTS:-}" ]; then
+        for user in ${users[$variant]} ''; do
+            [[ " $ENVIRONMENTS " != *" ${user:-nobody} "* ]] || break
+        done
+        [ -n "$user" ] || return 0
+    fi
     mkdir "$work/$variant"
     # shellcheck disable=SC2016 # expanded by the inner shell
     printf '%s\n' "${programs[@]}" | xargs -P 2 -I{} \
@@ -96,15 +106,62 @@ build inline-c++ "$CXX" -std=c++17 "${strict[@]}" -DPSREF_INLINE -x c++ {}.c -x 
 build inline-asan "${c[@]}" "${sanitize[@]}" -DPSREF_INLINE {}.c "${flags[@]}"
 clang=$(command -v clang) && build inline-clang "$clang" -std=c11 "${strict[@]}" -DPSREF_INLINE {}.c "${flags[@]}"
 holds_the_library() { [ -x "$1" ] && ! dynamic_has "$1" 'NEEDED.*libpsref'; }
-check static "${programs[0]}" "contains the library" holds_the_library "$work/static/${programs[0]}"
+[ ! -d "$work/static" ] || check static "${programs[0]}" "contains the library" holds_the_library "$work/static/${programs[0]}"
 "${c[@]}" -o "$work/refuse_membarrier" refuse_membarrier.c || exit 2
+"${c[@]}" -shared -fPIC -o "$work/poorer.so" poorer.c || exit 2
+
+# The sanitizers see what they are there for: a leak of what the library allocated is one of malloc's to them.
+reports() { # TEXT COMMAND...
+    ! "${@:2}" >"$work/log" 2>&1 && grep -q "$1" "$work/log" || { cat "$work/log"; return 1; }
+}
+if [ -d "$work/asan" ]; then
+    cat >"$work/wrong.c" <<'END'
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+int main(int argc, char **argv)
+{
+	char *volatile memory = (char *)malloc(100);
+	memset(memory, argc, 100);
+	if (argc > 1 && strcmp(argv[1], "use") == 0) {
+		free(memory);
+		return memory[7];
+	}
+	if (argc > 1 && strcmp(argv[1], "overflow") == 0) {
+		free(memory);
+		return INT_MAX - 2 + argc > 0;
+	}
+	memory = NULL;
+	return 0;
+}
+END
+    check asan wrong "is built" "${c[@]}" "${sanitize[@]}" -Wno-error -w -o "$work/wrong" "$work/wrong.c" "${flags[@]}"
+    check asan wrong "a planted leak is reported" reports 'LeakSanitizer: detected memory leaks' "$work/wrong"
+    check asan wrong "a planted use after free is reported" reports 'AddressSanitizer: heap-use-after-free' "$work/wrong" use
+    check asan wrong "a planted overflow is reported" reports 'runtime error: signed integer overflow' "$work/wrong" overflow more
+fi
+
+# qemu_does_not PROGRAM: what the program is about and qemu-user does not do
+qemu_does_not() {
+    case $1 in
+    *_fork | lwp_misuse) echo "it cannot fork a program that has threads" ;;
+    *_nomem) echo "it does not limit its guest's memory" ;;
+    *_signal) echo "it enters handlers with a stack that is not aligned" ;;
+    *_late_seccomp | *_stepped | *_quiet) echo "it has neither filters nor single steps" ;;
+    *) return 1 ;;
+    esac
+}
 
 # every ENVIRONMENT VARIANT [NAME=VALUE...] [COMMAND...]: every program in one environment
 every() {
-    local environment=$1 variant=$2 own=$work/in.$1 program text told
+    local environment=$1 variant=$2 own=$work/in.$1 program text told why
     shift 2
     mkdir "$own"
     for program in "${programs[@]}"; do
+        if [ "$environment" = qemu ] && why=$(qemu_does_not "$program"); then
+            skip qemu "$program" "under qemu-user" "$why"
+            continue
+        fi
         if [ ! -x "$work/$variant/$program" ]; then
             fail "$environment" "$program" "compiles" "see below"
             cat "$work/$variant/$program.log"
@@ -146,7 +203,21 @@ finish_one() {
     unset "running[$ended]"
 }
 
+# poorly ENVIRONMENT VARIANT...: only where it is named
+poorly() { [ -z "${ENVIRONMENTS:-}" ] || run "$@"; }
+
 short=PSREF_TEST_SHORT=1
+if command -v qemu-x86_64 >/dev/null; then
+    poorly qemu c $short PSREF_TEST_UNDER=qemu PSREF_TEST_SECONDS=300 qemu-x86_64
+elif [[ " ${ENVIRONMENTS:-} " == *" qemu "* ]]; then
+    skip qemu "every program" "under qemu-user" "qemu-x86_64 is not installed"
+fi
+poorly late c $short LD_PRELOAD="$work/poorer.so" PSREF_POORER=late
+poorly threads c $short LD_PRELOAD="$work/poorer.so" PSREF_POORER=threads
+poorly one-cpu c $short taskset -c "$(taskset -cp $$ | sed 's/.*: \([0-9]*\).*/\1/')"
+poorly synthetic c $short HWLOC_SYNTHETIC='numa:2 core:4 pu:1'
+# Stacks count too: a program with a hundred threads has room for them, and threads for two megabytes of a program's own.
+poorly low-as c $short bash -c 'ulimit -s 4096; ulimit -v 1048576; exec "$0" "$@"'
 # What takes longest begins first.
 if command -v valgrind >/dev/null; then
     run valgrind c $short PSREF_TEST_UNDER=valgrind \

@@ -8,7 +8,7 @@
 //
 // Prints "ok - sentence", "not ok - sentence # why", "ok - sentence # SKIP why" and notes that begin with "# ".
 // An argument runs only the tests whose names contain it. Environment: PSREF_TEST_SHORT=1 (fewer turns), PSREF_TEST_UNDER
-// (what the tests run under: valgrind, asan), PSREF_TEST_SECONDS (patience with one test). With PSREF_STRICT=1 every thread is bound, as
+// (what the tests run under: valgrind, asan, qemu), PSREF_TEST_SECONDS (patience with one test). With PSREF_STRICT=1 every thread is bound, as
 // strict classes demand.
 #ifndef PSREF_C_TESTS_TEST_H
 #define PSREF_C_TESTS_TEST_H
@@ -98,6 +98,20 @@ static inline bool test_under(const char *what)
 	return under != NULL && strcmp(under, what) == 0;
 }
 
+// Whether threads but the first have lost their rseq (poorer.c): on which CPU they are is not known then.
+static inline bool test_threads_without_rseq(void)
+{
+	const char *poorer = getenv("PSREF_POORER");
+	return poorer != NULL && strcmp(poorer, "threads") == 0;
+}
+
+// For tests of what qemu-user does not do: run.sh leaves out the programs that are about such things alone.
+static inline void test_not_under_qemu(const char *why)
+{
+	if (test_under("qemu"))
+		SKIP("%s", why);
+}
+
 // Whether what the library makes is strict.
 static inline bool test_strict(void)
 {
@@ -126,7 +140,7 @@ static inline void test_not_strict(const char *why)
 // Whether the process's memory is its own to measure and to limit.
 static inline bool test_memory_is_ours(void)
 {
-	return !test_under("valgrind") && !test_under("asan");
+	return !test_under("valgrind") && !test_under("asan") && !test_under("qemu");
 }
 
 static inline time_t test_patience(void)

@@ -25,6 +25,9 @@ test   | valgrind            | valgrind --version | valgrind | valgrind | valgri
 verify | qemu                | qemu-system-x86_64 --version | qemu-system-x86 | qemu-system-x86-core | qemu-system-x86
 verify | busybox             | command -v busybox | busybox-static | busybox | busybox
 verify | cpio                | cpio --version | cpio | cpio | cpio
+verify | qemu for programs   | qemu-x86_64 --version | qemu-user | qemu-user | qemu-user
+verify | llvm-symbolizer     | llvm-symbolizer --version | llvm | llvm | llvm
+verify | taskset             | taskset --version | util-linux | util-linux | util-linux
 bench  | liburcu             | pkg-config --exists liburcu-memb liburcu-bp liburcu-qsbr | liburcu-dev | userspace-rcu-devel | liburcu
 bench  | Concurrency Kit     | pkg-config --exists ck | libck-dev | ck-devel | -
 bench  | DPDK                | pkg-config --exists libdpdk | libdpdk-dev | dpdk-devel | dpdk

@@ -4,6 +4,13 @@
 # Does nothing, quickly, where all is there.
 set -uo pipefail
 scripts=$(dirname "$0")
+fuzzer=0.13.2
+# What fuzzes comes from crates.io, and is of use only where there is a compiler for it. Without it scripts/fuzz.sh says so.
+if [ "${1:-}" = verify ] && RUSTUP_AUTO_INSTALL=0 rustc +nightly --version >/dev/null 2>&1 &&
+    [[ $(PATH=$PATH:$HOME/.cargo/bin cargo fuzz --version 2>/dev/null) != "cargo-fuzz $fuzzer" ]]; then
+    echo "setup: installing cargo-fuzz $fuzzer"
+    cargo install -q --locked "cargo-fuzz@$fuzzer" || echo "setup: cargo install failed" >&2
+fi
 packages=$("$scripts/doctor.sh" --packages "${1:?build, python, test or verify}") && exit 0
 
 root=()

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
-# verify.sh: the checks that take long: the large models, Miri, ThreadSanitizer, and every scripts/verify-*.sh.
+# verify.sh: the checks that take long: the large models, Miri, the sanitizers, fuzzing, poorer machines, and every
+# scripts/verify-*.sh.
 # One line each at the end; exit status 1 if any failed. What lacks something on this machine says so, and is skipped.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
@@ -19,6 +20,10 @@ check() { # NAME COMMAND...
 check models models/check.sh large
 check Miri scripts/miri.sh
 check ThreadSanitizer scripts/tsan.sh
+check AddressSanitizer scripts/asan.sh
+check fuzzing scripts/fuzz.sh 60
+check 'fuzzing, planted bugs' scripts/fuzz.sh --planted
+check 'poorer machines' scripts/poor.sh
 # Everything else of this kind says by its name what it is.
 for script in scripts/verify-*.sh; do
     name=${script#scripts/verify-}

@@ -1,165 +1,126 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The meaning of counts, gates and read sections: random sequences of operations by four threads, one at a time but for those
-//! that wait, beside an oracle that writes everything into one list. Mutants of the oracle must differ from the library, or the
-//! sequences show nothing.
+//! Counts, gates and read sections in Rust beside the oracle; ffi/tests/oracle_counts.rs has the C names.
 
 #[path = "common/asleep.rs"]
 mod asleep;
+#[path = "common/oracle/sequences.rs"]
+mod sequences;
 #[path = "common/worker.rs"]
 mod worker;
-#[path = "common/oracle/world.rs"]
-mod world;
 
-use proptest::collection::vec;
-use proptest::prelude::*;
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
-use world::World;
+use psref::{
+    Closed, CountGuard, Gate, GaveUp, InReadSection, LocalCount, Pass, Patience, Pserialize, ReadSection, Refusal,
+};
+use sequences::face::Face;
+use std::cell::RefCell;
+use std::time::Duration;
 
-const THREADS: usize = 4;
+struct Rust;
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Op {
-    NewCount,
-    Acquire,
-    Clone,
-    Release,
-    /// A drain with no time.
-    DrainNow,
-    /// A drain that waits as long as it takes; its thread does nothing else meanwhile.
-    Drain,
-    TryDrain,
-    /// The end of a count that nobody would have to wait for.
-    TakeCount,
-    NewGate,
-    Enter,
-    /// Passes, or waits at a closed gate until it is sealed.
-    Pass,
-    /// Comes to a gate with no time.
-    PassNow,
-    Exit,
-    Close,
-    /// Seals with no time.
-    SealNow,
-    /// Waits for whoever is inside a sealed gate.
-    WaitSealed,
-    EndGate,
-    Read,
-    EndRead,
-    IsReading,
-    /// A perform with no time.
-    PerformNow,
-    Perform,
+fn patience(now: bool) -> Patience {
+    if now { Patience::at_most(Duration::ZERO) } else { Patience::FOREVER }
 }
 
-/// What, by which thread, on which of the objects there are.
-type Step = (Op, usize, usize);
+impl Face for Rust {
+    const IS_C: bool = false;
+    type Count = LocalCount<u64>;
+    type Hold = CountGuard<u64>;
+    type Gate = Gate;
+    type Pass = Pass<'static>;
+    type Closer = Closed<'static>;
+    type Psz = Pserialize;
+    type Section = ReadSection;
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    use Op::*;
-    let ops = [
-        (2, NewCount),
-        (8, Acquire),
-        (4, Clone),
-        (8, Release),
-        (2, DrainNow),
-        (2, Drain),
-        (4, TryDrain),
-        (1, TakeCount),
-        (2, NewGate),
-        (6, Enter),
-        (3, Pass),
-        (5, PassNow),
-        (8, Exit),
-        (3, Close),
-        (4, SealNow),
-        (3, WaitSealed),
-        (1, EndGate),
-        (6, Read),
-        (7, EndRead),
-        (3, IsReading),
-        (4, PerformNow),
-        (3, Perform),
-    ];
-    let op = proptest::strategy::Union::new_weighted(ops.map(|(weight, op)| (weight, Just(op))).to_vec());
-    vec((op, 0..THREADS, 0..1000_usize), 1..120)
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Mutant {
-    None,
-    DrainedCountsAcquire,
-    DrainingCountsAreNotCloned,
-    ClonesDoNotCount,
-    FailedTrydrainsClose,
-    TrydrainsReopen,
-    DrainsReopen,
-    ClosedGatesPass,
-    ClosedGatesKeepHandlersOut,
-    SealsForgetHandlers,
-    SealedGatesMakeWait,
-    SealsOpen,
-    SectionsDoNotNest,
-    SectionsAreTheProcesss,
-    PerformsIgnoreOthers,
-    PerformsInsideWait,
-}
-
-fn play(mutant: Mutant, steps: &[Step]) -> Result<(), TestCaseError> {
-    let mut world = World::new(mutant);
-    for &step in steps {
-        world.step(step)?;
+    fn count(value: u64) -> LocalCount<u64> {
+        LocalCount::new(value).unwrap()
     }
-    world.end()
-}
 
-fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").map_or(300, |cases| cases.parse().expect("a number"))
-}
+    fn acquire(count: &LocalCount<u64>) -> Option<CountGuard<u64>> {
+        count.acquire().ok()
+    }
 
-/// Read sections are the process's: those of two tests at once would be waited for by the performs of both.
-fn alone() -> std::sync::MutexGuard<'static, ()> {
-    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
+    fn clone(hold: &CountGuard<u64>) -> Option<CountGuard<u64>> {
+        Some(hold.clone())
+    }
 
-fn runner(cases: u32, max_shrink_iters: u32) -> TestRunner {
-    TestRunner::new(Config { cases, max_shrink_iters, failure_persistence: None, ..Config::default() })
+    fn value(hold: &CountGuard<u64>) -> u64 {
+        **hold
+    }
+
+    fn drain_now(count: &LocalCount<u64>) -> bool {
+        count.drain_within(patience(true)).is_ok()
+    }
+
+    fn drain(count: &LocalCount<u64>) {
+        count.drain();
+    }
+
+    fn try_drain(count: &mut LocalCount<u64>) -> bool {
+        count.try_drain()
+    }
+
+    fn into_inner(count: LocalCount<u64>) -> u64 {
+        count.into_inner()
+    }
+
+    fn gate() -> Gate {
+        Gate::new().unwrap()
+    }
+
+    fn enter(gate: &'static Gate) -> Pass<'static> {
+        gate.enter()
+    }
+
+    fn pass(gate: &'static Gate, now: bool) -> Result<Pass<'static>, Refusal> {
+        gate.acquire(patience(now))
+    }
+
+    fn close(gate: &'static Gate) -> Result<Closed<'static>, Refusal> {
+        gate.close("oracle")
+    }
+
+    fn seal(closer: Closed<'static>) -> bool {
+        closer.seal_within(patience(true)).is_ok()
+    }
+
+    fn wait_sealed(gate: &'static Gate) -> bool {
+        gate.wait_within(Patience::FOREVER).is_ok()
+    }
+
+    fn section() -> ReadSection {
+        ReadSection::enter()
+    }
+
+    fn is_reading() -> bool {
+        ReadSection::is_open_here()
+    }
+
+    fn psz() -> Pserialize {
+        Pserialize::new().unwrap()
+    }
+
+    fn perform(psz: &Pserialize, now: bool) -> Result<Result<(), GaveUp>, InReadSection> {
+        psz.perform_within(patience(now))
+    }
+
+    fn sections() -> &'static std::thread::LocalKey<RefCell<Vec<ReadSection>>> {
+        thread_local! {
+            static READING: RefCell<Vec<ReadSection>> = const { RefCell::new(Vec::new()) };
+        }
+        &READING
+    }
 }
 
 #[test]
 #[cfg_attr(miri, ignore = "asks the system whether threads sleep")]
 fn random_operations_agree_with_the_oracle() {
-    let _alone = alone();
-    // Not shrunk: what a case that failed leaves open would fail all that come after it.
-    runner(cases(), 0).run(&steps(), |steps| play(Mutant::None, &steps)).unwrap();
+    sequences::agree::<Rust>();
 }
 
 #[test]
 #[cfg_attr(miri, ignore = "shows nothing about the library")]
 fn every_mutant_of_the_oracle_differs() {
-    use Mutant::*;
-    let _alone = alone();
-    let mutants = [
-        DrainedCountsAcquire,
-        DrainingCountsAreNotCloned,
-        ClonesDoNotCount,
-        FailedTrydrainsClose,
-        TrydrainsReopen,
-        DrainsReopen,
-        ClosedGatesPass,
-        ClosedGatesKeepHandlersOut,
-        SealsForgetHandlers,
-        SealedGatesMakeWait,
-        SealsOpen,
-        SectionsDoNotNest,
-        SectionsAreTheProcesss,
-        PerformsIgnoreOthers,
-        PerformsInsideWait,
-    ];
-    for mutant in mutants {
-        let outcome = runner(300, 0).run(&steps(), |steps| play(mutant, &steps));
-        assert!(outcome.is_err(), "300 cases did not show {mutant:?}");
-    }
+    sequences::mutants_differ::<Rust>();
 }
 
 #[test]

@@ -133,8 +133,8 @@ int localcount_drain_timed(struct localcount *lc,
 bool localcount_trydrain(struct localcount *lc);
 
 /**
- * How many references there are, give or take those that are acquired or released meanwhile. For diagnostics. (NetBSD's answers 0
- * but in kernels that debug.)
+ * How many references there are, give or take those that are acquired or released meanwhile; 0 for the moment in which a drain
+ * begins. For diagnostics. (NetBSD's answers 0 but in kernels that debug.)
  *
  * Context: any, signal handlers too; looks at every CPU's cell. Source: localcount(9).
  *

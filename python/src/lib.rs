@@ -50,6 +50,7 @@ mod _native {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         psref::leave_sleeping_to_callers(); // `errors::may_sleep` asks
+        super::retire::see_to_the_end(module.py())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

@@ -2,19 +2,19 @@
 //! Retiring: what runs at a target's end, in a thread that Python knows nothing of, and what that means when the
 //! interpreter ends.
 //!
-//! F1. A callback is called, and Python's objects are touched, only by who has made `RUNNING` its process's number;
-//!     it is 0 again when that is over. One thread of a process calls functions at a time, so nobody contends but the
-//!     interpreter's end.
-//! F2. Before the interpreter is taken down, while every thread can still attach to it, `at_exit` makes `RUNNING`
-//!     [`OVER`], for which it waits until nobody runs. So no thread attaches to an interpreter that is going away,
-//!     which would end the thread in the middle of the library.
+//! F1. A callback is called, and Python's objects are touched, only by who has put its process's number into
+//!     `RUNNING`, which it takes out when that is over. One thread of a process calls functions at a time, so nobody
+//!     contends but the interpreter's end.
+//! F2. Before the interpreter is taken down, while every thread can still attach to it, `at_exit` sets [`SHUT`], after
+//!     which nobody begins, and waits until nobody runs, whatever is raised meanwhile. So no thread attaches to an
+//!     interpreter that is going away, which would end the thread in the middle of the library.
 //! F3. What has come to its end after that is leaked: there is no interpreter to give it back to.
+//! F4. [`SHUT`] is set from the beginning, and cleared once `at_exit` is sure to be called.
 
 use crate::errors::{DeadlockError, NoMemoryError, TimeoutError, limit, may_sleep};
 use crate::target::Target;
 use crate::waiting::wait;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::mem::ManuallyDrop;
@@ -65,11 +65,12 @@ struct AtEnd {
 
 /// | value | meaning | who may change it to what |
 /// |---|---|---|
-/// | 0 | nobody runs | who is going to: its process's number; the interpreter's end: `OVER` |
-/// | a process's number | somebody of that process runs; another's did not come along with a fork | who runs: 0 |
-/// | `OVER` | the interpreter ends | |
-static RUNNING: AtomicU64 = AtomicU64::new(0);
-const OVER: u64 = u64::MAX;
+/// | 0 | nobody runs | who is going to: its process's number; the end: `SHUT` |
+/// | a process's number | who runs is of that process, or of another and did not come along with a fork | who runs: 0; the end: adds `SHUT` |
+/// | `SHUT` | the interpreter ends, or nobody would tell of it | `see_to_the_end`, once: 0 |
+/// | `SHUT` and a number | the end waits for who runs | who runs: `SHUT` |
+static RUNNING: AtomicU64 = AtomicU64::new(SHUT);
+const SHUT: u64 = 1 << 63;
 
 thread_local! {
     /// Whether this thread runs.
@@ -82,7 +83,7 @@ fn this_process() -> u64 {
 
 /// Becomes the one who runs (F1); false: the interpreter ends.
 fn begin() -> bool {
-    RUNNING.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |now| (now != OVER).then(this_process)).is_ok()
+    RUNNING.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |now| (now & SHUT == 0).then(this_process)).is_ok()
 }
 
 /// A target has come to its end.
@@ -104,38 +105,47 @@ unsafe extern "C" fn ended(argument: *mut c_void) {
     });
     RUNS.set(false);
     // What forked in it has another number now, and its own word.
-    RUNNING.store(0, Ordering::SeqCst);
+    RUNNING.fetch_and(SHUT, Ordering::SeqCst);
 }
 
-/// Called by the module `atexit` (F2).
+/// Called by the module `atexit` (F2). The first exception of a signal's handler is raised once nobody runs.
 #[pyfunction]
 fn at_exit(py: Python<'_>) -> PyResult<()> {
-    let nobody_runs = |now| (now == 0 || now != this_process()).then_some(OVER);
-    while !RUNS.get() && RUNNING.fetch_update(Ordering::SeqCst, Ordering::SeqCst, nobody_runs).is_err() {
+    RUNNING.fetch_or(SHUT, Ordering::SeqCst);
+    let mut answer = Ok(());
+    while !RUNS.get() && RUNNING.load(Ordering::SeqCst) & !SHUT == this_process() {
         // Whoever runs tells nobody: this is how often one looks.
         py.detach(|| std::thread::park_timeout(Duration::from_millis(1)));
-        py.check_signals()?;
+        answer = answer.and(py.check_signals());
     }
+    answer
+}
+
+/// Sees to the interpreter's end (F4). When the module is imported: handlers that are registered later run earlier, and
+/// what they retire comes to its end as ever.
+pub(crate) fn see_to_the_end(py: Python<'_>) -> PyResult<()> {
+    if is_ending(py)? {
+        return Ok(());
+    }
+    py.import("atexit")?.call_method1("register", (wrap_pyfunction!(at_exit, py)?,))?;
+    RUNNING.fetch_and(!SHUT, Ordering::SeqCst);
     Ok(())
 }
 
-/// Sees to the interpreter's end, once.
-fn see_to_the_end(py: Python<'_>) -> PyResult<()> {
-    static SEEN_TO: PyOnceLock<()> = PyOnceLock::new();
-    SEEN_TO.get_or_try_init(py, || {
-        py.import("atexit")?.call_method1("register", (wrap_pyfunction!(at_exit, py)?,)).map(drop)
-    })?;
-    Ok(())
+/// Whether the functions of `atexit` may be running already, or have run: the main thread is over by then, and so are
+/// all but daemons. (Not told of a program that imports `threading` as late as that, for which nobody ends the threads.)
+fn is_ending(py: Python<'_>) -> PyResult<bool> {
+    let threading = py.import("threading")?;
+    let main = threading.call_method0("main_thread")?;
+    if main.call_method0("is_alive")?.extract()? {
+        return Ok(false);
+    }
+    let this = threading.call_method0("current_thread")?;
+    Ok(this.is(&main) || this.getattr("daemon")?.extract()?)
 }
 
 /// Retires a native target for its Python object, whose stage says so already.
-pub(crate) fn target(
-    py: Python<'_>,
-    owned: &Arc<Owned>,
-    target: Py<Target>,
-    callback: Option<Py<PyAny>>,
-) -> PyResult<()> {
-    see_to_the_end(py)?;
+pub(crate) fn target(owned: &Arc<Owned>, target: Py<Target>, callback: Option<Py<PyAny>>) -> PyResult<()> {
     owned.retired.store(true, Ordering::SeqCst); // before its end, which may come at once
     let at_end = Box::into_raw(Box::new(AtEnd { owned: Arc::clone(owned), target, callback }));
     // SAFETY: the stage says that nobody else ends it; `at_end` keeps it where it is; `ended` takes the interpreter
@@ -165,8 +175,8 @@ pub(crate) fn retire_poll(py: Python<'_>) -> usize {
 /// Waits until everything that was retired before has come to its end, its callback included, `timeout` seconds at most
 /// (None: as long as it takes).
 ///
-/// Raises DeadlockError in a callback and inside a read section, for which it would wait; TimeoutError, and then things
-/// go on.
+/// Raises DeadlockError in a callback and inside a read section, for which it would wait, and without a timeout in a
+/// thread that holds something that was retired; TimeoutError, and then things go on.
 #[pyfunction]
 #[pyo3(signature = (timeout = None))]
 pub(crate) fn retire_barrier(py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
@@ -180,6 +190,12 @@ pub(crate) fn retire_barrier(py: Python<'_>, timeout: Option<f64>) -> PyResult<(
     if psref::ReadSection::depth_here() != 0 {
         return Err(DeadlockError::new_err(
             "retire_barrier called inside a read section of this very thread, for which it would wait for ever, expected outside",
+        ));
+    }
+    if limit.is_none() && psref::retire::raw::is_held_up_here() {
+        return Err(DeadlockError::new_err(
+            "retire_barrier called by a thread that holds something that was retired: it would wait for itself; expected \
+             release() first, or a timeout where another thread is going to release",
         ));
     }
     wait(py, limit, psref::retire::barrier_within)?.map_err(|_| {

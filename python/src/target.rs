@@ -2,8 +2,7 @@
 //! Passive references: classes and targets.
 
 use crate::errors::{
-    ArgumentError, DeadlockError, DestroyedError, DrainingError, ReadSectionError, TimeoutError, limit, may_sleep,
-    not_made,
+    ArgumentError, DeadlockError, DestroyedError, DrainingError, TimeoutError, limit, may_sleep, not_made,
 };
 use crate::hold::{Hold, Kept};
 use crate::retire::{self, Owned};
@@ -71,15 +70,10 @@ impl Target {
 
     /// Before the native target is used for a moment, without a wait. Whoever retires it sets the stage before; and
     /// what was retired comes to its end after the sections that were open then. So who finds another stage inside of
-    /// one has a target until it leaves.
-    fn use_it(&self) -> PyResult<ReadSection> {
-        if ReadSection::depth_here() >= ReadSection::DEEPEST {
-            return Err(ReadSectionError::new_err(format!(
-                "{} read sections are open in this thread, expected fewer: is an exit missing?",
-                ReadSection::DEEPEST
-            )));
-        }
-        let section = ReadSection::enter();
+    /// one has a target until it leaves. A section that the thread is in already does as well, so there is no depth at
+    /// which this fails: DestroyedError is the only answer but a section.
+    fn use_it(&self) -> PyResult<Option<ReadSection>> {
+        let section = (ReadSection::depth_here() == 0).then(ReadSection::enter);
         self.check()?;
         Ok(section)
     }
@@ -89,7 +83,7 @@ impl Target {
         Ok(self.target.is_held_here())
     }
 
-    /// Who holds it, as far as it is a target still.
+    /// Who holds it; of what is no target any more, nobody.
     pub(crate) fn held_by(&self) -> Vec<psref::Holder> {
         self.use_it().map_or_else(|_| Vec::new(), |_section| self.target.holders())
     }
@@ -104,8 +98,7 @@ impl Target {
                 this.name()
             )));
         };
-        retire::target(slf.py(), &this.target, slf.clone().unbind(), callback)
-            .inspect_err(|_| this.stage.put_back(before))
+        retire::target(&this.target, slf.clone().unbind(), callback).inspect_err(|_| this.stage.put_back(before))
     }
 
     fn end(&self, py: Python<'_>, limit: Option<Duration>, what: &str) -> PyResult<()> {
@@ -256,8 +249,9 @@ impl Target {
     /// section that is open now has ended, `callback` is called with it, if there is one.
     ///
     /// That is in a thread of the library's own, or in retire_poll() and retire_barrier(); never in this call. What the
-    /// callback raises goes to sys.unraisablehook. While it runs others wait for their turn; when the interpreter ends
-    /// one that runs is waited for, and no more are called.
+    /// callback raises goes to sys.unraisablehook. While it runs others wait for their turn. When the interpreter ends
+    /// (that is among the functions of the module atexit, after those that were registered later than psref was
+    /// imported) one that runs is waited for, also after Ctrl-C, and no more are called.
     ///
     /// Raises DestroyedError after destroy() or retire(), DeadlockError while a thread waits in drain() or destroy() of
     /// it, NoMemoryError, also where too many things are waiting for their end; then nothing is done.

@@ -9,7 +9,7 @@ from typing import Any
 
 import psref
 import pytest
-from conftest import PATIENCE, Thread, elsewhere, passes, until
+from conftest import PATIENCE, Thread, child, elsewhere, passes, until
 
 
 def test_the_callback_gets_the_target_after_the_last_hold(cls: psref.Class) -> None:
@@ -142,6 +142,27 @@ def test_a_barrier_in_a_callback_is_told(cls: psref.Class) -> None:
     assert told == [1]
 
 
+def test_a_barrier_by_a_holder_is_told(cls: psref.Class) -> None:
+    target, other, kept = psref.Target(cls), psref.Target(cls), psref.Target(cls)
+    elsewheres, mine, unretired = elsewhere(other.acquire), target.acquire(), kept.acquire()
+    target.retire()
+    other.retire()
+    for timeout in (None, float("inf")):
+        with pytest.raises(psref.DeadlockError, match="a thread that holds something that was retired"):
+            psref.retire_barrier(timeout)
+    with pytest.raises(psref.TimeoutError):
+        psref.retire_barrier(0.02)
+    # Others do not wait for themselves, nor for what nobody retired.
+    waiter = Thread(psref.retire_barrier)
+    mine.release()
+    with pytest.raises(psref.TimeoutError):
+        psref.retire_barrier(0.02)
+    Thread(elsewheres.release)
+    psref.retire_barrier()
+    waiter.end()
+    unretired.release()
+
+
 def test_a_callback_may_retire_others(cls: psref.Class) -> None:
     seen = []
 
@@ -184,9 +205,9 @@ def test_ctrl_c_ends_a_barrier() -> None:
     passes(
         """
 import os, signal, threading, psref
-from conftest import PATIENCE
+from conftest import PATIENCE, elsewhere
 target = psref.Target(psref.Class("stuck"))
-hold = target.acquire()
+hold = elsewhere(target.acquire)
 target.retire()
 threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
 try:
@@ -262,6 +283,114 @@ print("end", flush=True)
         said = passes(script, PSREF_DRAIN_WARN="3600")
         assert "end" in said
         assert how != "called at the moment" or "over" in said
+
+
+def test_ctrl_c_does_not_end_the_interpreter_under_a_callback() -> None:
+    script = """
+import os, signal, threading, time, psref
+begun, cls = threading.Event(), psref.Class("end")
+def slow(_):
+    begun.set()
+    threading.main_thread().join()  # the interpreter's end has begun
+    for _ in range(3):
+        time.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.5)
+    for _ in range(100):
+        threading.current_thread()
+    print("over", flush=True)
+psref.Target(cls).retire(slow)
+begun.wait()
+for _ in range(1000):
+    psref.Target(cls).retire(lambda _: print("late", flush=True))
+print("end", flush=True)
+"""
+    for _ in range(3):
+        done = child(script)
+        assert (done.returncode, done.stdout) == (0, "end\nover\n"), done.stderr
+        assert done.stderr.count("KeyboardInterrupt") == 1
+
+
+#: What runs at the interpreter's end, and what it prints.
+AT_EXIT = {
+    "what is retired then is called": (
+        "target.retire(called); psref.retire_barrier(30)",
+        "end\ncalled\n",
+    ),
+    "what is called then is waited for": (
+        "target.retire(slow); begun.wait(30)",
+        "end\nover\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("first", ["", "psref.Target(target.cls).retire(); psref.retire_barrier(30)"], ids=["first", "later"])
+@pytest.mark.parametrize("what", AT_EXIT)
+def test_functions_of_atexit_may_retire(what: str, first: str) -> None:
+    run, prints = AT_EXIT[what]
+    script = f"""
+import atexit, threading, time, psref
+target, begun = psref.Target(psref.Class("end")), threading.Event()
+def called(_):
+    print("called", flush=True)
+def slow(_):
+    begun.set()
+    time.sleep(0.3)
+    print("over", flush=True)
+@atexit.register
+def last():
+    {run}
+{first}
+print("end", flush=True)
+"""
+    assert passes(script) == prints
+
+
+def test_nothing_is_called_where_the_interpreter_s_end_would_not_wait() -> None:
+    # Registered too late, the module's own function of atexit is not called.
+    script = """
+import atexit, threading
+@atexit.register
+def last():
+    import psref
+    target = psref.Target(psref.Class("end"))
+    target.retire(lambda _: print("called", flush=True))
+    psref.retire_barrier(30)
+    print("last", flush=True)
+print("end", flush=True)
+"""
+    assert passes(script) == "end\nlast\n"
+
+
+@pytest.mark.parametrize("where", ["late = Late()", "late = Late(); late.me = late; del late"], ids=["global", "cycle"])
+def test_nothing_is_called_that_is_retired_while_the_interpreter_goes(where: str) -> None:
+    script = f"""
+import sys, time, psref
+class Late:
+    target = psref.Target(psref.Class("end"))
+    def __del__(self, print=print, sleep=time.sleep, late=sys.is_finalizing):
+        self.target.retire(lambda _: print("called", flush=True))
+        print("retired", late(), flush=True)
+        sleep(0.3)
+{where}
+print("end", flush=True)
+"""
+    for _ in range(3):
+        assert passes(script) == "end\nretired True\n"
+
+
+def test_a_thread_that_outlives_the_main_one_may_import_and_retire() -> None:
+    script = """
+import threading
+def body():
+    threading.main_thread().join()
+    import psref
+    psref.Target(psref.Class("end")).retire(lambda _: print("called", flush=True))
+    psref.retire_barrier(30)
+threading.Thread(target=body).start()
+print("end", flush=True)
+"""
+    assert passes(script) == "end\ncalled\n"
 
 
 def test_a_forked_child_has_what_was_retired() -> None:

@@ -39,6 +39,24 @@ def test_holders_are_told(target: psref.Target) -> None:
         psref.holders(psref.LocalCount())  # type: ignore[arg-type]
 
 
+def test_holders_are_told_however_deep_the_sections(target: psref.Target) -> None:
+    section, deep = psref.ReadSection(), 0
+    with target.acquire():
+        try:
+            with pytest.raises(psref.ReadSectionError):
+                while True:
+                    section.__enter__()
+                    deep += 1
+            [holder] = psref.holders(target)
+            assert holder.thread == threading.get_native_id()
+            assert target.held() and len(target.holders()) == 1 and f"held by thread {holder.thread}" in repr(target)
+            target.acquire().release()
+        finally:
+            for _ in range(deep):
+                section.__exit__(None, None, None)
+    assert repr(target).endswith("not held>")
+
+
 def test_a_holder_that_has_ended_has_no_thread(target: psref.Target) -> None:
     hold = elsewhere(target.acquire)
     [holder] = psref.holders(target)

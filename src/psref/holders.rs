@@ -114,7 +114,7 @@ impl Display for Holder {
             None => f.write_str(", acquired on no cpu that is known")?,
         }
         if self.name_len != 0 {
-            write!(f, ", \"{}\"", self.name().escape_debug())?;
+            write!(f, ", \"{}\"", self.name().escape_default())?;
         }
         if let Some(since) = self.since {
             let tenths = (clock::now().saturating_sub(since) + 50_000_000) / 100_000_000;

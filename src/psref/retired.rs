@@ -9,9 +9,12 @@ use super::hold::{class_of, target_of};
 use super::misuse::{ClassName, Misuse};
 use super::state::CLASSES;
 pub(crate) use super::state::{ClassState, TargetState};
+use super::{holders, stats};
 use crate::park::Futex;
 use crate::percpu::slots;
+use crate::sys::signals;
 use crate::sys::sync::{AtomicU64, Ordering};
+use crate::thread;
 
 /// What whoever sees to retired targets sleeps on, and what tells it to look at the held ones again.
 pub(crate) struct Attention {
@@ -106,6 +109,18 @@ pub(crate) fn forget_all() {
 /// Counts one again.
 pub(crate) fn count(class: &ClassState) {
     class.retired.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Whether the calling thread holds a target of which `is_retired` says so, by an address that is not looked behind:
+/// another thread may release the hold meanwhile, and the target be gone.
+pub(crate) fn is_held_here(is_retired: impl Fn(usize) -> bool) -> bool {
+    let Some(me) = thread::number_if_any() else { return false };
+    let holds = |class| holders::everybody(class).any(|seen| seen.number == me && is_retired(seen.target));
+    CLASSES
+        .iter()
+        .filter(|class| class.retired.load(Ordering::SeqCst) != 0)
+        // The second time for the reason that `hold::held` has.
+        .any(|class| stats::visit(class, || holds(class) && signals::blocked(|| holds(class))) == Some(true))
 }
 
 /// Tells whom the end of a retired target has waited for.

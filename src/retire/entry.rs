@@ -92,12 +92,18 @@ impl Entry {
         function: Function,
         argument: *mut c_void,
     ) {
-        // Relaxed, all of these: published by `queue`.
+        // Relaxed, but for the last: published by `queue`.
         self.class.store(class.cast_mut(), Ordering::Relaxed);
         self.target.store(target.cast_mut(), Ordering::Relaxed);
         self.function.store(function as usize, Ordering::Relaxed);
         self.argument.store(argument, Ordering::Relaxed);
-        self.state.store(QUEUED, Ordering::Relaxed);
+        self.state.store(QUEUED, Ordering::Release); // with `is_waiting`, which does not come by the queue
+    }
+
+    /// Whether the target at this address waits for its holders.
+    pub(super) fn is_waiting(target: usize) -> bool {
+        // Acquire: the target that it was queued with, or a later one.
+        ENTRIES.iter().any(|entry| entry.state.load(Ordering::Acquire) == QUEUED && entry.target().addr() == target)
     }
 
     /// Puts it into the queue and tells whoever drives, where that may be asleep.

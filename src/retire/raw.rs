@@ -104,3 +104,9 @@ pub fn barrier() {
 pub fn is_inside() -> bool {
     wait::is_inside()
 }
+
+/// Whether the calling thread holds a target that was retired: a barrier would wait for its caller, unless another
+/// thread releases the hold. Looks at the holds of every class that has such targets.
+pub fn is_held_up_here() -> bool {
+    wait::is_held_up_here()
+}

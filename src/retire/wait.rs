@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Waiting for what was retired, and driving without a thread.
 
+use super::entry::Entry;
 use super::helper::{self, NONE, POLLED, Watch};
 use super::state::{ALL, State};
 use crate::diag::{fatal, report};
 use crate::park::{GaveUp, Patience};
-use crate::psref::retired::ATTENTION;
+use crate::psref::retired::{self, ATTENTION};
 use crate::sys::sync::Ordering;
 use crate::watchdog::Watchdog;
 use crate::{pserialize, strict, thread};
@@ -31,6 +32,11 @@ pub(super) fn poll() -> u64 {
 /// Whether the calling thread is in a function that was retired.
 pub(super) fn is_inside() -> bool {
     thread::number_if_any().is_some_and(|me| ALL.is_driven_by(me))
+}
+
+/// Whether the calling thread holds a target that was retired.
+pub(super) fn is_held_up_here() -> bool {
+    outstanding(&ALL) != 0 && retired::is_held_here(Entry::is_waiting)
 }
 
 /// Waits until everything that was retired before has come to its end, as long as `patience` says.

@@ -89,6 +89,10 @@ pub(crate) unsafe fn open(at: *mut u8, bytes: usize) -> Result<(), Errno> {
 /// # Safety
 /// The range lies in a reservation of [`reserve`].
 pub(crate) unsafe fn prefer_node(at: *mut u8, bytes: usize, node: u32) -> Result<(), Errno> {
+    #[cfg(feature = "inject")]
+    if super::plant::planted(super::plant::Bug::NodesIgnored) {
+        return Ok(());
+    }
     const WORDS: usize = 16; // 1024 nodes, the most a kernel is built for
     let mut nodes = [0_u64; WORDS];
     let word = nodes.get_mut(node as usize / 64).ok_or(Errno(libc::EINVAL))?;

@@ -113,6 +113,8 @@ pub enum Bug {
     SilentLook,
     /// A pool's statistics are taken for what they were, whoever's they are by now.
     StaleListing,
+    /// Memory lies where it is first touched.
+    NodesIgnored,
 }
 
 #[cfg(not(loom))]

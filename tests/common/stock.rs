@@ -5,6 +5,7 @@
 use psref::objpool::raw::{self, HeadState, Statistics};
 use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
+use std::marker::PhantomData;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
@@ -14,28 +15,98 @@ const SIZE: c_int = 64;
 /// An object in somebody's hands.
 pub type Object = *mut c_void;
 
-/// The pool.
-pub struct Stock {
-    head: Box<UnsafeCell<HeadState>>,
-    pub objects: usize,
+/// Whose functions: the core's, or the C library's.
+pub trait Api: 'static {
+    /// # Safety
+    /// As of `objpool_init`.
+    unsafe fn init(head: *mut HeadState, objects: c_int, bytes: c_int) -> c_int;
+    /// # Safety
+    /// As of `objpool_pop`.
+    unsafe fn pop(head: *mut HeadState) -> Object;
+    /// # Safety
+    /// As of `objpool_push`.
+    unsafe fn push(object: Object, head: *mut HeadState) -> c_int;
+    /// # Safety
+    /// As of `objpool_pop_bulk`.
+    unsafe fn pop_bulk(head: *mut HeadState, objects: *mut Object, n: usize) -> usize;
+    /// # Safety
+    /// As of `objpool_push_bulk`.
+    unsafe fn push_bulk(objects: *const Object, n: usize, head: *mut HeadState) -> c_int;
+    /// # Safety
+    /// As of `objpool_free`.
+    unsafe fn free(head: *mut HeadState);
 }
 
-// SAFETY: a pool may be used by all threads at once.
-unsafe impl Sync for Stock {}
-// SAFETY: as above.
-unsafe impl Send for Stock {}
+/// The core's.
+pub struct Raw;
 
-impl Stock {
-    pub fn new(objects: usize) -> Stock {
-        Stock::try_new(objects).unwrap_or_else(|error| panic!("no pool of {objects} objects: {error}"))
+impl Api for Raw {
+    unsafe fn init(head: *mut HeadState, objects: c_int, bytes: c_int) -> c_int {
+        // SAFETY: the caller's promise.
+        unsafe { raw::init(head, objects, bytes, 0, ptr::null_mut(), None, None) }
     }
 
-    pub fn try_new(objects: usize) -> Result<Stock, c_int> {
+    unsafe fn pop(head: *mut HeadState) -> Object {
+        // SAFETY: the caller's promise.
+        unsafe { raw::pop(head) }
+    }
+
+    unsafe fn push(object: Object, head: *mut HeadState) -> c_int {
+        // SAFETY: the caller's promise.
+        unsafe { raw::push(object, head) }
+    }
+
+    unsafe fn pop_bulk(head: *mut HeadState, objects: *mut Object, n: usize) -> usize {
+        // SAFETY: the caller's promise.
+        unsafe { pop_bulk(head, objects, n) }
+    }
+
+    unsafe fn push_bulk(objects: *const Object, n: usize, head: *mut HeadState) -> c_int {
+        // SAFETY: the caller's promise.
+        unsafe { push_bulk(objects, n, head) }
+    }
+
+    unsafe fn free(head: *mut HeadState) {
+        // SAFETY: the caller's promise.
+        unsafe { raw::free(head) }
+    }
+}
+
+/// The pool.
+pub struct StockOf<A: Api> {
+    head: Box<UnsafeCell<HeadState>>,
+    pub objects: usize,
+    api: PhantomData<A>,
+}
+
+/// By the core's functions.
+pub type Stock = StockOf<Raw>;
+
+// SAFETY: a pool may be used by all threads at once.
+unsafe impl<A: Api> Sync for StockOf<A> {}
+// SAFETY: as above.
+unsafe impl<A: Api> Send for StockOf<A> {}
+
+impl<A: Api> StockOf<A> {
+    pub fn new(objects: usize) -> Self {
+        Self::try_new(objects).unwrap_or_else(|error| panic!("no pool of {objects} objects: {error}"))
+    }
+
+    /// Of objects of so many bytes.
+    pub fn of_size(objects: usize, bytes: usize) -> Self {
+        Self::try_of_size(objects, bytes as c_int).unwrap_or_else(|error| panic!("no pool: {error}"))
+    }
+
+    pub fn try_new(objects: usize) -> Result<Self, c_int> {
+        Self::try_of_size(objects, SIZE)
+    }
+
+    fn try_of_size(objects: usize, bytes: c_int) -> Result<Self, c_int> {
         // SAFETY: numbers and null pointers, for which zero is a value.
         let head: Box<UnsafeCell<HeadState>> = Box::new(UnsafeCell::new(unsafe { std::mem::zeroed() }));
         // SAFETY: ours alone.
-        match unsafe { raw::init(head.get(), objects as c_int, SIZE, 0, ptr::null_mut(), None, None) } {
-            0 => Ok(Stock { head, objects }),
+        match unsafe { A::init(head.get(), objects as c_int, bytes) } {
+            0 => Ok(StockOf { head, objects, api: PhantomData }),
             error => Err(error),
         }
     }
@@ -46,7 +117,7 @@ impl Stock {
 
     pub fn pop(&self) -> Option<Object> {
         // SAFETY: the pool lives as long as `self`.
-        let object = unsafe { raw::pop(self.head()) };
+        let object = unsafe { A::pop(self.head()) };
         (!object.is_null()).then_some(object)
     }
 
@@ -59,20 +130,20 @@ impl Stock {
 
     pub fn push(&self, object: Object) {
         // SAFETY: the pool lives as long as `self`; tests push what they popped.
-        assert_eq!(unsafe { raw::push(object, self.head()) }, 0);
+        assert_eq!(unsafe { A::push(object, self.head()) }, 0);
     }
 
     pub fn pop_bulk(&self, n: usize) -> Vec<Object> {
         let mut objects = vec![ptr::null_mut(); n];
         // SAFETY: there is room for `n`.
-        let got = unsafe { pop_bulk(self.head(), objects.as_mut_ptr(), n) };
+        let got = unsafe { A::pop_bulk(self.head(), objects.as_mut_ptr(), n) };
         objects.truncate(got);
         objects
     }
 
     pub fn push_bulk(&self, objects: &[Object]) {
         // SAFETY: tests push what they popped.
-        assert_eq!(unsafe { push_bulk(objects.as_ptr(), objects.len(), self.head()) }, 0);
+        assert_eq!(unsafe { A::push_bulk(objects.as_ptr(), objects.len(), self.head()) }, 0);
     }
 
     /// Without the fast path's section; there is another one on the way.
@@ -109,10 +180,10 @@ impl Stock {
     }
 }
 
-impl Drop for Stock {
+impl<A: Api> Drop for StockOf<A> {
     fn drop(&mut self) {
         // SAFETY: nobody uses it any more.
-        unsafe { raw::free(self.head()) }
+        unsafe { A::free(self.head()) }
     }
 }
 

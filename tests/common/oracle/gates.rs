@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Gates.
 
-use super::{Door, Inside, State, Wait, World, no_time};
-use crate::Mutant;
+use super::super::Mutant;
+use super::super::face::Face;
+use super::{Door, Inside, State, Wait, World};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use psref::{Gate, GaveUp, Patience, Refusal};
+use psref::{GaveUp, Refusal};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-impl World {
+impl<F: Face> World<F> {
     pub(super) fn new_gate(&mut self) {
         self.born += 1;
-        let gate = Box::leak(Box::new(Gate::new().unwrap()));
+        let gate = Box::leak(Box::new(F::gate()));
         self.doors.push(Door { gate, number: self.born, state: State::Open, closer: None });
     }
 
     pub(super) fn enter(&mut self, thread: usize, which: usize) -> Result<(), TestCaseError> {
         let Door { gate, number, state, .. } = self.doors[which];
-        let pass = self.workers[thread].run(move || gate.enter());
+        let pass = self.workers[thread].run(move || F::enter(gate));
         same!(true, state == State::Open || !self.is(Mutant::ClosedGatesKeepHandlersOut), "enter");
         self.inside.push(Inside { pass, number, late: state != State::Open });
         Ok(())
@@ -26,21 +28,29 @@ impl World {
     pub(super) fn pass(&mut self, thread: usize, which: usize) -> Result<(), TestCaseError> {
         let Door { gate, number, state, .. } = self.doors[which];
         if state != State::Closed {
-            return self.pass_with(thread, which, Patience::FOREVER);
+            return self.pass_with(thread, which, false);
         }
-        let turned_away = move || gate.acquire(Patience::FOREVER).err() == Some(Refusal::Sealed);
+        let turned_away = move || F::pass(gate, false).err() == Some(Refusal::Sealed);
         let ended = self.workers[thread].begin(turned_away);
         self.waiting.push((thread, Wait::Late(number, ended)));
         Ok(())
     }
 
     pub(super) fn pass_now(&mut self, thread: usize, which: usize) -> Result<(), TestCaseError> {
-        self.pass_with(thread, which, no_time())
+        if F::IS_C && self.doors[which].state == State::Closed {
+            if self.is(Mutant::ClosedGatesPass) {
+                let gate = self.doors[which].gate;
+                let passed = self.workers[thread].begin(move || F::pass(gate, false).is_ok());
+                return only_in_the_mutants_opinion(&passed);
+            }
+            return self.pass(thread, which);
+        }
+        self.pass_with(thread, which, true)
     }
 
-    pub(super) fn pass_with(&mut self, thread: usize, which: usize, patience: Patience) -> Result<(), TestCaseError> {
+    pub(super) fn pass_with(&mut self, thread: usize, which: usize, now: bool) -> Result<(), TestCaseError> {
         let Door { gate, number, state, .. } = self.doors[which];
-        let got = self.workers[thread].run(move || gate.acquire(patience));
+        let got = self.workers[thread].run(move || F::pass(gate, now));
         let expected = match state {
             State::Open => None,
             State::Closed if self.is(Mutant::ClosedGatesPass) => None,
@@ -60,11 +70,11 @@ impl World {
 
     pub(super) fn close(&mut self, thread: usize, which: usize) -> Result<(), TestCaseError> {
         let Door { gate, number, state, .. } = self.doors[which];
-        let close = move || gate.close("oracle");
+        let close = move || F::close(gate);
         match state {
             State::Open => {
                 let closer = self.workers[thread].run(close);
-                prop_assert!(closer.is_ok(), "an open gate is not closed: {closer:?}");
+                prop_assert!(closer.is_ok(), "an open gate is not closed");
                 let door = &mut self.doors[which];
                 (door.closer, door.state) = (closer.ok(), State::Closed);
             }
@@ -80,24 +90,31 @@ impl World {
     pub(super) fn seal_now(&mut self, thread: usize, which: usize) -> Result<(), TestCaseError> {
         let Some(closer) = self.doors[which].closer.take() else { return Ok(()) };
         let number = self.doors[which].number;
+        if F::IS_C && self.inside.iter().any(|inside| inside.number == number) {
+            let free = self.passes(number) == 0;
+            let ended = self.workers[thread].begin(move || F::seal(closer));
+            self.doors[which].state = if self.is(Mutant::SealsOpen) { State::Open } else { State::Sealed };
+            if free {
+                return only_in_the_mutants_opinion(&ended);
+            }
+            self.waiting.push((thread, Wait::Sealed(number, ended)));
+            return Ok(());
+        }
         let late = self.waiting.iter().any(|(_, wait)| matches!(wait, Wait::Late(n, _) if *n == number));
-        let sealed = self.workers[thread].run(move || closer.seal_within(no_time()));
+        let sealed = self.workers[thread].run(move || F::seal(closer));
         // Late-comers leave when they wake up.
         let expected = self.passes(number) == 0;
-        prop_assert!(sealed.is_ok() == expected || (late && expected), "seal: {sealed:?}, expected {expected}");
+        prop_assert!(sealed == expected || (late && expected), "seal: {sealed}, expected {expected}");
         self.doors[which].state = if self.is(Mutant::SealsOpen) { State::Open } else { State::Sealed };
         Ok(())
     }
 
     pub(super) fn wait_sealed(&mut self, thread: usize, which: usize) -> Result<(), TestCaseError> {
         let Door { gate, number, state, .. } = self.doors[which];
-        if state == State::Sealed {
-            let ended = self.workers[thread].begin(move || gate.wait_within(Patience::FOREVER).is_ok());
+        if state == State::Sealed && !F::IS_C {
+            let ended = self.workers[thread].begin(move || F::wait_sealed(gate));
             if self.passes(number) == 0 && self.inside.iter().any(|inside| inside.number == number) {
-                // The mutant's opinion alone.
-                let ended = ended.recv_timeout(Duration::from_millis(200));
-                prop_assert!(ended.is_ok(), "a seal that nothing keeps waiting");
-                return Ok(());
+                return only_in_the_mutants_opinion(&ended);
             }
             self.waiting.push((thread, Wait::Sealed(number, ended)));
         }
@@ -116,4 +133,10 @@ impl World {
         // SAFETY: leaked by `new_gate`; nobody is inside, waits or keeps the closed gate.
         drop(unsafe { Box::from_raw(std::ptr::from_ref(door.gate).cast_mut()) });
     }
+}
+
+/// What the library goes on waiting for.
+fn only_in_the_mutants_opinion(ended: &Receiver<bool>) -> Result<(), TestCaseError> {
+    prop_assert!(ended.recv_timeout(Duration::from_millis(200)).is_ok(), "a wait that nothing keeps waiting");
+    Ok(())
 }

@@ -2,11 +2,12 @@
 //! The oracle: what there is, who holds and who waits, beside the library's own. Where something waits the oracle says whether it
 //! should be over.
 
+use super::face::Face;
+use super::{Mutant, Op, Step, THREADS};
+use crate::asleep;
 use crate::worker::Worker;
-use crate::{Mutant, Op, Step, THREADS, asleep};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use psref::{Closed, CountGuard, Gate, LocalCount, Pass, Patience, Pserialize, ReadSection};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -18,18 +19,21 @@ macro_rules! same {
     }};
 }
 
+#[path = "counts.rs"]
 mod counts;
+#[path = "gates.rs"]
 mod gates;
+#[path = "sections.rs"]
 mod sections;
 
-struct Count {
-    count: Arc<LocalCount<u64>>,
+struct Count<F: Face> {
+    count: Arc<F::Count>,
     value: u64,
     closed: bool,
 }
 
-struct Held {
-    guard: CountGuard<u64>,
+struct Held<F: Face> {
+    guard: F::Hold,
     value: u64,
     is_clone: bool,
 }
@@ -41,15 +45,15 @@ enum State {
     Sealed,
 }
 
-struct Door {
-    gate: &'static Gate,
+struct Door<F: Face> {
+    gate: &'static F::Gate,
     number: u64,
     state: State,
-    closer: Option<Closed<'static>>,
+    closer: Option<F::Closer>,
 }
 
-struct Inside {
-    pass: Pass<'static>,
+struct Inside<F: Face> {
+    pass: F::Pass,
     number: u64,
     /// Entered when the gate was closed.
     late: bool,
@@ -81,32 +85,24 @@ struct Perform {
 /// What a wait answered when it ended: whether as it should.
 type Answer = bool;
 
-pub struct World {
+pub struct World<F: Face> {
     mutant: Mutant,
-    psz: Arc<Pserialize>,
+    psz: Arc<F::Psz>,
     born: u64,
-    counts: Vec<Count>,
-    held: Vec<Held>,
-    doors: Vec<Door>,
-    inside: Vec<Inside>,
+    counts: Vec<Count<F>>,
+    held: Vec<Held<F>>,
+    doors: Vec<Door<F>>,
+    inside: Vec<Inside<F>>,
     sections: Vec<Section>,
     waiting: Vec<(usize, Wait)>,
     workers: Vec<Worker>,
 }
 
-fn no_time() -> Patience {
-    Patience::at_most(Duration::ZERO)
-}
-
-std::thread_local! {
-    static READING: std::cell::RefCell<Vec<ReadSection>> = const { std::cell::RefCell::new(Vec::new()) };
-}
-
-impl World {
-    pub fn new(mutant: Mutant) -> World {
+impl<F: Face> World<F> {
+    pub fn new(mutant: Mutant) -> Self {
         World {
             mutant,
-            psz: Arc::new(Pserialize::new().unwrap()),
+            psz: Arc::new(F::psz()),
             born: 0,
             counts: vec![],
             held: vec![],
@@ -273,14 +269,14 @@ impl World {
 }
 
 /// Holds end before anything waits for them, and sections too, however a case ends.
-impl Drop for World {
+impl<F: Face> Drop for World<F> {
     fn drop(&mut self) {
         self.held.clear();
         self.inside.clear();
         self.doors.iter_mut().for_each(|door| drop(door.closer.take()));
         for thread in 0..THREADS {
             // Of a thread that waits too, once it has done waiting.
-            drop(self.workers[thread].begin(|| READING.with_borrow_mut(Vec::clear)));
+            drop(self.workers[thread].begin(|| F::sections().with_borrow_mut(Vec::clear)));
         }
     }
 }
