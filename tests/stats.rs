@@ -5,7 +5,7 @@ mod common;
 
 use psref::stats::{self, ClassStats, PoolStats};
 use psref::{Class, Gate, LocalCount, ObjPool, Patience, Pserialize, Target, retire};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn of(name: &str) -> ClassStats {
     let found = stats::take().classes.into_iter().find(|class| class.name == name);
@@ -45,12 +45,13 @@ fn a_drain_by_descriptor_waits_until_somebody_finds_it_done() {
     let class = Class::new("watched").unwrap();
     let (held, free, left) = (Target::new(&class, 1), Target::new(&class, 2), Target::new(&class, 3));
     let guards = (held.acquire().unwrap(), left.acquire().unwrap());
+    let began = Instant::now();
     let fds = [&held, &free, &left].map(|target| target.drain_fd().unwrap());
     let drains = of("watched").drains;
     assert_eq!((drains.begun, drains.waited), (3, 0), "nothing has ended yet");
     assert!(free.poll_drained() && !held.poll_drained());
     assert_eq!(of("watched").drains.waited, 0);
-    std::thread::sleep(Duration::from_millis(2));
+    common::until("2 ms", || began.elapsed() >= Duration::from_millis(2));
     drop(guards.0);
     assert!(held.poll_drained());
     let drains = of("watched").drains;
