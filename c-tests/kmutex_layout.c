@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 // What <psref/kmutex.h> promises without a call: it stands alone, its names and types are NetBSD's, and its structures lie as the
-// library has them (the other half of that is in src/kmutex.rs).
+// library has them (the other half of that is in src/kmutex/).
 #include <psref/kmutex.h>
 #include <psref/kmutex.h>
 

@@ -5,7 +5,7 @@ mod common;
 
 use psref::stats::{self, ClassStats, PoolStats};
 use psref::{Class, Gate, LocalCount, ObjPool, Patience, Pserialize, Target, retire};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn of(name: &str) -> ClassStats {
     let found = stats::take().classes.into_iter().find(|class| class.name == name);
@@ -45,12 +45,13 @@ fn a_drain_by_descriptor_waits_until_somebody_finds_it_done() {
     let class = Class::new("watched").unwrap();
     let (held, free, left) = (Target::new(&class, 1), Target::new(&class, 2), Target::new(&class, 3));
     let guards = (held.acquire().unwrap(), left.acquire().unwrap());
+    let began = Instant::now();
     let fds = [&held, &free, &left].map(|target| target.drain_fd().unwrap());
     let drains = of("watched").drains;
     assert_eq!((drains.begun, drains.waited), (3, 0), "nothing has ended yet");
     assert!(free.poll_drained() && !held.poll_drained());
     assert_eq!(of("watched").drains.waited, 0);
-    std::thread::sleep(Duration::from_millis(2));
+    common::until("2 ms", || began.elapsed() >= Duration::from_millis(2));
     drop(guards.0);
     assert!(held.poll_drained());
     let drains = of("watched").drains;
@@ -102,14 +103,17 @@ fn what_is_retired_shows_until_its_end() {
     target.retire(drop).unwrap();
     assert_eq!(of("retired").retired, 1);
     assert!(stats::take().retire.outstanding >= 1);
+    common::until("a look at it", || stats::take().retire.held == 1);
+    // Nobody else retires here: barriers ask for batches of nothing.
+    let batches = stats::take().retire.batches;
+    for _ in 0..3 {
+        retire::barrier_within(Patience::at_most(Duration::from_millis(20))).unwrap_err();
+    }
+    assert_eq!(stats::take().retire.batches, batches);
     drop(guard);
     retire::barrier();
     assert_eq!(of("retired").retired, 0);
-    let retire = stats::take().retire;
-    assert!(retire.ended > ended);
-    // Nobody else retires here: barriers ask for batches of nothing.
-    (0..3).for_each(|_| retire::barrier());
-    assert_eq!(stats::take().retire.batches, retire.batches);
+    assert!(stats::take().retire.ended > ended);
 }
 
 #[test]

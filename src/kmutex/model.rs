@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! mutex(9) and condvar(9) in models: loom's own, with the interlock's rules and nothing of the structures' insides. The
-//! protocol of `src/kmutex.rs` is none of its concern; what is modelled is who sleeps and wakes under the interlock.
+//! protocol of `src/kmutex/mod.rs` is none of its concern; what is modelled is who sleeps and wakes under the interlock.
 
 pub(crate) use crate::sys::futex::Woken;
 use crate::sys::plant::{self, Bug};

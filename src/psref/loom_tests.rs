@@ -287,11 +287,13 @@ fn a_class_outlives_those_who_look_at_it() {
 #[test]
 fn a_class_that_does_not_outlive_those_who_look_at_it_is_noticed() {
     const STATE: &[Bug] = &[Bug::Relaxed(Access::Load, "AtomicU32")];
-    const DEAD: &[Bug] = &[Bug::Relaxed(Access::Store, "AtomicU32")];
+    // Either is enough: the class is closing before the membarrier that comes before its end.
+    const DEAD: &[Bug] = &[Bug::NoFence, Bug::Relaxed(Access::Store, "AtomicU32")];
     const COUNT: &[Bug] = &[Bug::Relaxed(Access::Change, "AtomicU32")];
-    let racing = [&[Bug::LooksIgnored] as &[Bug], STATE, DEAD, COUNT].map(|bugs| (bugs, RACE));
-    notices("looked_at", looked_at, &racing);
-    notices("looked_at", looked_at, &[(&[Bug::SilentLook], ASLEEP)]);
+    const IGNORED: &[Bug] = &[Bug::LooksIgnored];
+    notices("looked_at", looked_at, &[IGNORED, STATE, DEAD].map(|bugs| (bugs, RACE)));
+    const SILENT: &[Bug] = &[Bug::SilentLook];
+    notices("looked_at", looked_at, &[SILENT, COUNT].map(|bugs| (bugs, ASLEEP)));
 }
 
 const MISSING: &str = "a drain that waits is not in the word";
