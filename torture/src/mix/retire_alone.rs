@@ -9,7 +9,8 @@ use crate::failure::fail;
 use crate::page::{self, Page};
 use psref::psref::raw::{self, ClassState, Hold};
 use psref::retire::{BOUND, raw as ends};
-use std::ffi::c_void;
+use std::cell::UnsafeCell;
+use std::ffi::{c_int, c_void};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
@@ -20,14 +21,19 @@ struct Own {
     page: &'static Page,
     class: &'static ClassState,
     ended: AtomicBool,
+    /// Of it, for who releases it in a function.
+    hold: UnsafeCell<Hold>,
 }
+
+// SAFETY: the hold is whose turn it is: who acquires, then one who releases.
+unsafe impl Sync for Own {}
 
 impl Own {
     fn new() -> &'static Own {
         let (page, class) = (page::new(KIND), raw::try_class_create(b"torture, its own").expect("a class"));
         // SAFETY: zeroed and nobody else's.
         unsafe { raw::target_init(page.body(), class) };
-        Box::leak(Box::new(Own { page, class, ended: AtomicBool::new(false) }))
+        Box::leak(Box::new(Own { page, class, ended: AtomicBool::new(false), hold: UnsafeCell::new(Hold::EMPTY) }))
     }
 
     fn acquire(&self, hold: &mut Hold) {
@@ -87,29 +93,48 @@ pub fn one_of_its_own() {
     }
 }
 
+/// So many functions are called between a look at one end of a batch and what follows the look at the other.
+const BETWEEN: u64 = BOUND / 64;
+
+/// A function that was queued before the target, and releases it.
+extern "C" fn releases(argument: *mut c_void) {
+    // SAFETY: lives for ever.
+    let own = unsafe { &*argument.cast::<Own>() };
+    if !ledger::IN_CHILD.load(SeqCst) {
+        // SAFETY: acquired before this was queued, and left to this function.
+        own.release(unsafe { &mut *own.hold.get() });
+    }
+}
+
+/// Leaves its hold to a function of the same batch, a long way behind it; false: there was no room.
+fn leave_to_a_function(own: &'static Own) -> bool {
+    // SAFETY: lives for ever; called once.
+    if unsafe { ends::call(Some(releases), std::ptr::from_ref(own).cast_mut().cast()) } != 0 {
+        return false;
+    }
+    (0..BETWEEN).for_each(|_| _ = call_ebb());
+    true
+}
+
 /// Releases that nobody else's follow, at about the time when who they are is looked at: whoever misses one is told by no other.
 pub fn last_releases(turn: &mut Turn) {
     for _ in 0..16 {
-        let (own, mut hold) = (Own::new(), Hold::EMPTY);
-        own.acquire(&mut hold);
-        let began = Instant::now();
+        let own = Own::new();
+        // SAFETY: ours until it is left to another.
+        let hold = unsafe { &mut *own.hold.get() };
+        own.acquire(hold);
         let wait = Duration::from_micros(turn.random.below(2500) as u64);
-        let retired = own.retire();
-        while retired && began.elapsed() < wait {
-            std::hint::spin_loop();
-        }
-        if retired {
-            own.release(&mut hold);
-        } else {
-            // SAFETY: held, and nobody else knows of it.
-            unsafe {
-                raw::release(&mut hold, own.page.body(), own.class);
-                raw::target_destroy(own.page.body(), own.class);
-                raw::class_destroy(own.class);
-            }
-            own.page.retire();
+        let left = turn.random.one_in(2) && leave_to_a_function(own);
+        while !own.retire() {
             turn.count(Count::GaveUp, 1);
-            continue;
+            ends::poll();
+        }
+        if !left {
+            let began = Instant::now();
+            while began.elapsed() < wait {
+                std::hint::spin_loop();
+            }
+            own.release(hold);
         }
         let _at = turn.desk.doing(&"psref_retire_barrier", own.page);
         ends::barrier();
@@ -127,16 +152,25 @@ extern "C" fn ebb(_: *mut c_void) {
     EBBED.fetch_add(1, SeqCst);
 }
 
+/// Queues one that counts; an error, or 0.
+fn call_ebb() -> c_int {
+    // First: it may be called at once.
+    FLOODED.fetch_add(1, SeqCst);
+    // SAFETY: a function that counts.
+    let error = unsafe { ends::call(Some(ebb), std::ptr::null_mut()) };
+    if error != 0 {
+        FLOODED.fetch_sub(1, SeqCst);
+    }
+    error
+}
+
 /// More than there is room for, in a read section that keeps all of it: everybody else is refused meanwhile.
 pub fn flood(turn: &mut Turn) {
     let depth = psref::pserialize::raw::enter();
     let mut queued = 0;
     let error = loop {
-        FLOODED.fetch_add(1, SeqCst);
-        // SAFETY: a function that counts.
-        let error = unsafe { ends::call(Some(ebb), std::ptr::null_mut()) };
+        let error = call_ebb();
         if error != 0 {
-            FLOODED.fetch_sub(1, SeqCst);
             break error;
         }
         queued += 1;
