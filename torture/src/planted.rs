@@ -69,6 +69,7 @@ const ALL: &[Planted] = bugs! {
     "count-unversioned" Objpool => inject::plant(&[Bug::CountUnversioned]);
     "no-tag" Objpool => inject::plant(&[Bug::NoTag]);
     "link-late" Objpool => inject::plant(&[Bug::LinkLate]);
+    "disarmed" Retire => inject::arm_sections(false);
     "readers-ignored" Retire => inject::plant(&[Bug::ReadersIgnored]);
     "holders-ignored" Retire => inject::plant(&[Bug::HoldersIgnored]);
     "no-second-scan" Retire => inject::plant(&[Bug::NoSecondScan]);

@@ -117,7 +117,7 @@ impl Entry {
         self.seen.store(false, SeqCst);
         RETIRED.fetch_add(1, SeqCst);
         // Before it is queued: its function may be called at once.
-        if self.life.fetch_add(1, SeqCst) % 2 != 0 {
+        if !self.life.fetch_add(1, SeqCst).is_multiple_of(2) {
             fail(format_args!("{}: its entry stands for another that was retired", page.name()));
         }
     }
@@ -140,7 +140,7 @@ impl Entry {
         let life = self.life.load(SeqCst);
         // SAFETY: pages are never unmapped.
         let page = unsafe { &*self.page.load(SeqCst) };
-        if life % 2 == 0 || self.life.compare_exchange(life, life + 1, SeqCst, SeqCst).is_err() {
+        if life.is_multiple_of(2) || self.life.compare_exchange(life, life + 1, SeqCst, SeqCst).is_err() {
             fail(format_args!("{}: the function of {what} was called, and not for the first time", page.name()));
         }
         if IN_CHILD.load(SeqCst) {
@@ -151,7 +151,7 @@ impl Entry {
         page.bury(what);
         page.nobody_reads(what);
         ENDED.fetch_add(1, SeqCst);
-        let soon = generation % 4 != 0;
+        let soon = !generation.is_multiple_of(4);
         if !soon {
             page.retire();
         }
@@ -192,7 +192,7 @@ extern "C" fn seen_by_nobody(argument: *mut c_void) {
     let entry = entry_of(argument);
     // SAFETY: pages are never unmapped.
     let page = unsafe { &*entry.page.load(SeqCst) };
-    if entry.life.load(SeqCst) % 2 == 0 || entry.seen.swap(true, SeqCst) {
+    if entry.life.load(SeqCst).is_multiple_of(2) || entry.seen.swap(true, SeqCst) {
         fail(format_args!("{}: the function of pserialize_call was called, and not for the first time", page.name()));
     }
     let in_child = IN_CHILD.load(SeqCst);

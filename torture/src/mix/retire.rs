@@ -10,6 +10,7 @@ use crate::failure::fail;
 use crate::page::Page;
 use crate::place::Place;
 use crate::random::Random;
+use crate::system;
 use psref::Patience;
 use psref::psref::raw::{self, ClassState, Hold};
 use psref::retire::{self, raw as ends};
@@ -89,7 +90,7 @@ impl Retired {
         }
         drop(busy);
         self.give_back();
-        std::thread::yield_now();
+        system::pass(Duration::from_millis(1)); // the CPUs are for who wants to be alone, and the helper
         None
     }
 
@@ -311,7 +312,7 @@ impl Mix for Retired {
         if let Some(entry) = ledger::refused() {
             Retired::retire(entry, Way::Target, turn);
         }
-        if turn.random.one_in(96) {
+        if turn.random.one_in(128) {
             if let Some(_calm) = self.alone(turn) {
                 alone::last_releases(turn);
             }

@@ -118,7 +118,7 @@ fn leave_to_a_function(own: &'static Own) -> bool {
 
 /// Releases that nobody else's follow, at about the time when who they are is looked at: whoever misses one is told by no other.
 pub fn last_releases(turn: &mut Turn) {
-    for _ in 0..16 {
+    for _ in 0..8 {
         let own = Own::new();
         // SAFETY: ours until it is left to another.
         let hold = unsafe { &mut *own.hold.get() };
