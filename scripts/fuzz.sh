@@ -20,6 +20,7 @@ all=(psref localcount pserialize gate objpool retire)
 log=$(mktemp) || exit 2
 trap 'rm -f "$log"' EXIT
 
+mkdir -p "$build/artifacts"
 compile() { cargo +nightly fuzz build "$@" >"$log" 2>&1 || { tail -n 40 "$log"; exit 1; }; }
 binary() { echo "$build/x86_64-unknown-linux-gnu/release/$1"; }
 # run TARGET [OPTION...]: libFuzzer's options. Directories: new inputs go to the first.
@@ -52,17 +53,16 @@ case ${1:-} in
                 "$(grep -A1 -m1 'panicked at' "$log" | tail -n 1)"
         fi
     }
-    work=$(mktemp -d)
     plant first-name-kept psref
     plant cells-not-closed localcount PSREF_BACKEND=atomic
     plant silent-exit pserialize
     plant joins-under-way pserialize
     plant silent-leave gate
     plant silent-seal gate
-    plant no-recall objpool
+    plant no-help objpool
     plant readers-ignored retire
     plant holders-ignored retire
-    rm -rf "$work" "$build"/artifacts/planted-*
+    rm -rf "$build"/artifacts/planted-*
     echo "fuzz: $caught planted bugs found"
     exit $failed
     ;;
@@ -106,7 +106,7 @@ case ${1:-} in
     for target in "${all[@]}"; do
         mkdir -p "$build/found/$target" "fuzz/corpus/$target" "$build/least/$target"
         rm -f "$build/least/$target"/*
-        "$(binary "$target")" -merge=1 -max_len=400 "$build/least/$target" "fuzz/corpus/$target" "$build/found/$target" >"$log" 2>&1 ||
+        "$(binary "$target")" -merge=1 -use_counters=0 -max_len=400 "$build/least/$target" "fuzz/corpus/$target" "$build/found/$target" >"$log" 2>&1 ||
             { tail -n 20 "$log"; exit 1; }
         rm -f "fuzz/corpus/$target"/*
         cp "$build/least/$target"/* "fuzz/corpus/$target"/

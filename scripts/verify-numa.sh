@@ -18,7 +18,8 @@ program() {
 files=()
 add() { # NAME ARGUMENTS...: into the guests' /bin
     local built
-    built=$(program "${@:2}") && cp "$built" "$work/$1" || exit 1
+    # Stripped: what guests run from lies in the memory of their nodes.
+    built=$(program "${@:2}") && strip -o "$work/$1" "$built" || exit 1
     files+=("$work/$1:/bin/$1")
 }
 add ignoring --features inject --test placement
@@ -40,9 +41,9 @@ machine() { # TITLE COMMAND numa-vm.sh's arguments...
     local title=$1 command=$2 from=$SECONDS status
     shift 2
     [[ $title == *"$only"* ]] || return 0
-    # numa-vm.sh's options come before its topology, which is last here.
+    # Emulated threads are slow. numa-vm.sh's options come before its topology, which is last here.
     local options=("${@:1:$#-1}") nodes=${*: -1}
-    scripts/numa-vm.sh -t 900 "${options[@]}" "$nodes" "$command" "${files[@]}" >"$work/out" 2>&1
+    scripts/numa-vm.sh -t 900 "${options[@]}" "$nodes" "export PSREF_STRESS_TURNS=4000; $command" "${files[@]}" >"$work/out" 2>&1
     status=$?
     case $status in
     0)

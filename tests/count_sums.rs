@@ -10,7 +10,7 @@ mod common;
 #[path = "common/counting.rs"]
 mod counting;
 
-use asleep::{alone, handle, signal, tid};
+use asleep::{alone, handle, ignore_from_now_on, signal, tid};
 use common::{backend_is_rseq, hooks, until};
 use counting::{Count, Device, Raise, long, no_time};
 use psref::gate::raw::{self as gate, DeviceState};
@@ -123,6 +123,7 @@ fn storm(operations: u64) -> Result<Outcome, String> {
                     }
                     done.fetch_add(some as u64, Relaxed);
                 }
+                ignore_from_now_on(libc::SIGUSR1);
             });
         }
         until("the threads", || tids.iter().all(|tid| tid.load(SeqCst) != 0));

@@ -66,6 +66,9 @@ struct Seen(BTreeMap<&'static str, (usize, usize)>);
 
 impl Seen {
     fn look(&mut self, what: &'static str, is: Option<usize>, should: usize) {
+        if is != Some(should) && what != "objects" {
+            println!("{what}: on node {is:?} instead of {should}");
+        }
         let (right, all) = self.0.entry(what).or_default();
         *right += usize::from(is == Some(should));
         *all += 1;

@@ -68,6 +68,9 @@ pub struct Crew {
 fn helpers() -> &'static [Worker; HELPERS] {
     static ALL: OnceLock<[Worker; HELPERS]> = OnceLock::new();
     ALL.get_or_init(|| {
+        // A wait that nobody wakes must hang: drains would look again by themselves.
+        // SAFETY: before the library's first use, and before there are threads.
+        unsafe { std::env::set_var("PSREF_DRAIN_WARN", "3600") };
         planted::plant();
         std::array::from_fn(|_| Worker::start())
     })

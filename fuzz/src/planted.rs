@@ -15,7 +15,6 @@ pub fn plant() {
         "joins-under-way" => &[Bug::JoinsUnderWay],
         "silent-leave" => &[Bug::SilentLeave],
         "silent-seal" => &[Bug::SilentSeal],
-        "not-closed" => &[Bug::NotClosed],
         "no-help" => &[Bug::NoHelp],
         "readers-ignored" => &[Bug::ReadersIgnored],
         "holders-ignored" => &[Bug::HoldersIgnored],

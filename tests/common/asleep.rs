@@ -49,6 +49,17 @@ pub fn signal(tid: i32, signal: i32) {
     unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), tid, signal) };
 }
 
+/// From now on this thread handles that signal no more: for one that others signal until its work ends. A scope waits for the
+/// work of its threads alone, and what is still pending would be handled on a thread's way out, beside what comes after the scope.
+pub fn ignore_from_now_on(signal: i32) {
+    // SAFETY: a zeroed set is a value; the call reads it.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigaddset(&raw mut set, signal);
+        assert_eq!(libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()), 0);
+    }
+}
+
 /// Runs one test of this program in a process of its own, with these variables.
 pub fn alone(test: &str, environment: &[(&str, &str)]) -> Output {
     Command::new(std::env::current_exe().unwrap())

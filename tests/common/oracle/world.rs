@@ -268,12 +268,17 @@ impl<F: Face> World<F> {
     }
 }
 
+/// Gates that cases left which found a difference: somebody may be waiting there still.
+static LEFT: std::sync::Mutex<Vec<usize>> = std::sync::Mutex::new(Vec::new());
+
 /// Holds end before anything waits for them, and sections too, however a case ends.
 impl<F: Face> Drop for World<F> {
     fn drop(&mut self) {
         self.held.clear();
         self.inside.clear();
         self.doors.iter_mut().for_each(|door| drop(door.closer.take()));
+        let left = self.doors.iter().map(|door| std::ptr::from_ref(door.gate).expose_provenance());
+        LEFT.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(left);
         for thread in 0..THREADS {
             // Of a thread that waits too, once it has done waiting.
             drop(self.workers[thread].begin(|| F::sections().with_borrow_mut(Vec::clear)));
