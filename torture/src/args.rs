@@ -14,6 +14,7 @@ pub enum Which {
     Pserialize,
     Gate,
     Objpool,
+    Retire,
     All,
 }
 

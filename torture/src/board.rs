@@ -24,6 +24,7 @@ pub enum Count {
     Young,
     Old,
     None,
+    Floods,
     Moves,
     Births,
 }
@@ -32,7 +33,7 @@ pub enum Count {
 const COUNTS: usize = Count::Births as usize + 1;
 
 /// Mixes whose operations and ends are told apart.
-pub const MIXES: usize = 5;
+pub const MIXES: usize = 6;
 
 /// A thread's.
 pub struct Desk {

@@ -18,7 +18,9 @@ pub struct Page {
     pub age: AtomicU32,
     /// How many hold it, of those who tell: whoever ends it must find 0.
     pub holders: AtomicI64,
-    rest_of_line: [u64; 4],
+    /// How many look at it in read sections, of those who tell.
+    pub readers: AtomicI64,
+    rest_of_line: [u64; 3],
     /// What the primitive keeps in it, all zero at first.
     pub body: [AtomicU64; 8],
 }
@@ -58,7 +60,7 @@ fn arena() -> &'static Arena {
 }
 
 /// What objects are of.
-pub const KINDS: [&str; 5] = ["psref target", "localcount", "element", "device", "object"];
+pub const KINDS: [&str; 6] = ["psref target", "localcount", "element", "device", "object", "retired object"];
 
 /// A new object of a kind.
 pub fn new(kind: u8) -> &'static Page {
@@ -113,6 +115,23 @@ impl Page {
         if holders != 0 {
             fail(format_args!("{}: {waited} has returned, and {holders} hold it", self.name()));
         }
+    }
+
+    /// By whoever waited for its readers: nobody looks at it in a read section any more.
+    pub fn nobody_reads(&self, waited: &str) {
+        let readers = self.readers.load(SeqCst);
+        if readers != 0 {
+            fail(format_args!("{}: {waited} has waited, and {readers} look at it in read sections", self.name()));
+        }
+    }
+
+    /// Another object at once, at the same address, of one that was buried and is its caller's alone.
+    pub fn renew(&self) {
+        self.body.iter().for_each(|word| word.store(0, Relaxed));
+        self.age.store(0, Relaxed);
+        let generation = arena().entries[self.index()].generation.fetch_add(1, Relaxed) + 1;
+        self.generation.store(generation, SeqCst);
+        self.dead.store(0, SeqCst);
     }
 
     /// Gives it to the quarantine: from now on a look at it is a fault.

@@ -69,6 +69,10 @@ const ALL: &[Planted] = bugs! {
     "count-unversioned" Objpool => inject::plant(&[Bug::CountUnversioned]);
     "no-tag" Objpool => inject::plant(&[Bug::NoTag]);
     "link-late" Objpool => inject::plant(&[Bug::LinkLate]);
+    "disarmed" Retire => inject::arm_sections(false);
+    "readers-ignored" Retire => inject::plant(&[Bug::ReadersIgnored]);
+    "holders-ignored" Retire => inject::plant(&[Bug::HoldersIgnored]);
+    "no-second-scan" Retire => inject::plant(&[Bug::NoSecondScan]);
     "head-read-late" Objpool => inject::plant(&[Bug::HeadReadLate]);
 };
 
@@ -85,7 +89,7 @@ pub fn plant(name: &str) {
 fn control(args: &Args, seed: u64) -> std::io::Result<Option<String>> {
     const SECS: u64 = 8; // longer than the patience
     let run = Run { secs: SECS, seed, plant: Some("none"), silent: true, ..Run::default() };
-    for which in [Which::Psref, Which::Localcount, Which::Pserialize, Which::Gate, Which::Objpool] {
+    for which in [Which::Psref, Which::Localcount, Which::Pserialize, Which::Gate, Which::Objpool, Which::Retire] {
         let ended = supervisor::run(&Args { which, ..args.clone() }, &run)?;
         let name = format!("{which:?}").to_lowercase();
         match ended.failure {

@@ -53,6 +53,7 @@ fn collect() -> Figures {
         ("elements seen at age 0", sum(Count::Young)),
         ("elements seen at age 1", sum(Count::Old)),
         ("pops that found nothing", sum(Count::None)),
+        ("times that too much was retired", sum(Count::Floods)),
         ("moves to another CPU", sum(Count::Moves)),
     ]
     .map(|(name, n)| (name.to_owned(), n))

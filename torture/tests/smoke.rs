@@ -49,6 +49,11 @@ fn objpool_survives() {
 }
 
 #[test]
+fn retire_survives() {
+    survives("retire", "auto");
+}
+
+#[test]
 fn all_at_once_survive_on_the_atomics_back_end() {
     survives("all", "atomic");
 }

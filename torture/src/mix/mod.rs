@@ -3,10 +3,13 @@
 //! children. A turn of any of them leaves nothing held but what it handed over.
 
 pub mod gate;
+mod ledger;
 pub mod localcount;
 pub mod objpool;
 pub mod pserialize;
 pub mod psref;
+pub mod retire;
+mod retire_alone;
 
 use crate::board::{Count, Desk};
 use crate::random::Random;
@@ -66,7 +69,7 @@ pub trait Mix: Sync {
 }
 
 /// Their names, in the order of their numbers.
-pub const NAMES: [&str; 5] = ["psref", "localcount", "pserialize", "gate", "objpool"];
+pub const NAMES: [&str; 6] = ["psref", "localcount", "pserialize", "gate", "objpool", "retire"];
 
 /// Makes one.
 pub fn new(number: usize, threads: usize) -> Box<dyn Mix> {
@@ -75,6 +78,7 @@ pub fn new(number: usize, threads: usize) -> Box<dyn Mix> {
         1 => Box::new(localcount::Counts::new()),
         2 => Box::new(pserialize::Readers::new()),
         3 => Box::new(gate::Devices::new()),
-        _ => Box::new(objpool::Stock::new(threads)),
+        4 => Box::new(objpool::Stock::new(threads)),
+        _ => Box::new(retire::Retired::new()),
     }
 }
