@@ -86,7 +86,7 @@ case ${1:-} in
     done
     grep inputs "$log"
     # Of each place whether any run reached it; then where it is, and of each line whether any place of it was reached.
-    awk '{ hit[$1] += $2 } END { for (place in hit) print place, hit[place] > 0 }' "$work/places" | sort >"$work/union"
+    awk '{ hit[$1] += $2 } END { for (place in hit) print place, (hit[place] > 0) }' "$work/places" | sort >"$work/union"
     cut -d' ' -f1 "$work/union" | llvm-symbolizer --obj="$replay" --no-inlines --functions=none --output-style=GNU >"$work/where"
     paste -d' ' "$work/where" <(cut -d' ' -f2 "$work/union") | awk -v root="$PWD/" '
         { at = $1; n = $NF; if (index(at, root) == 1) at = substr(at, length(root) + 1) }
