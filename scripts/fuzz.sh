@@ -40,8 +40,11 @@ case ${1:-} in
     plant() { # BUG TARGET [NAME=VALUE...]
         local bug=$1 target=$2 from=$SECONDS
         shift 2
+        # New inputs go to the first directory.
+        rm -rf "$build/planted"
+        mkdir "$build/planted"
         if env PSREF_PLANT="$bug" "$@" bash -c 'exec "$0" "$@"' "$(binary "$target")" -timeout=60 -max_total_time=120 \
-            -artifact_prefix="$build/artifacts/planted-" "fuzz/corpus/$target" -seed=1 -print_final_stats=1 >"$log" 2>&1; then
+            -artifact_prefix="$build/artifacts/planted-" "$build/planted" "fuzz/corpus/$target" -seed=1 -print_final_stats=1 >"$log" 2>&1; then
             echo "$target: $bug went by unnoticed"
             failed=1
         elif ! grep -qE "panicked at|AddressSanitizer|^psref: " "$log"; then
@@ -62,7 +65,7 @@ case ${1:-} in
     plant no-help objpool
     plant readers-ignored retire
     plant holders-ignored retire
-    rm -rf "$build"/artifacts/planted-*
+    rm -rf "$build/planted" "$build"/artifacts/planted-*
     echo "fuzz: $caught planted bugs found"
     exit $failed
     ;;
@@ -83,8 +86,8 @@ case ${1:-} in
     done
     grep inputs "$log"
     # Of each place whether any run reached it; then where it is, and of each line whether any place of it was reached.
-    awk '{ hit[$1] += $2 } END { for (place in hit) print place, hit[place] > 0 }' "$work/places" | sort >"$work/union"
-    cut -d' ' -f1 "$work/union" | llvm-symbolizer --obj="$replay" --inlines=0 --functions=none --output-style=GNU >"$work/where"
+    awk '{ hit[$1] += $2 } END { for (place in hit) print place, (hit[place] > 0) }' "$work/places" | sort >"$work/union"
+    cut -d' ' -f1 "$work/union" | llvm-symbolizer --obj="$replay" --no-inlines --functions=none --output-style=GNU >"$work/where"
     paste -d' ' "$work/where" <(cut -d' ' -f2 "$work/union") | awk -v root="$PWD/" '
         { at = $1; n = $NF; if (index(at, root) == 1) at = substr(at, length(root) + 1) }
         at ~ /^(src|ffi\/src)\// { sub(/ .*/, "", at); reached[at] = reached[at] || n }
