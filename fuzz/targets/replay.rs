@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! replay TARGET FILE...: plays inputs, of directories all files, without libFuzzer; by any compiler. Built with the coverage of
 //! `scripts/fuzz.sh --coverage` it appends to the file $PSREF_FUZZ_COVERAGE a line for each place in the program: its address, and
-//! how many inputs reached it at least.
+//! whether any input reached it.
 
 use arbitrary::{Arbitrary, Unstructured};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::SeqCst};
 
 fn play<'a, T: Arbitrary<'a>>(bytes: &'a [u8], play: fn(T)) {
@@ -39,6 +40,7 @@ fn main() {
             other => panic!("no target is called {other}"),
         }
         inputs += 1;
+        note_coverage();
     }
     if let Some(file) = std::env::var_os("PSREF_FUZZ_COVERAGE") {
         write_coverage(Path::new(&file)).unwrap();
@@ -66,17 +68,34 @@ extern "C" fn __sanitizer_cov_pcs_init(first: *mut [usize; 2], _: *mut [usize; 2
     PLACES.store(first, SeqCst);
 }
 
+/// Whether any input reached it, of each place.
+static REACHED: Mutex<Vec<bool>> = Mutex::new(Vec::new());
+
+/// After each input: counters are bytes, and what is reached 256 times is 0 again.
+fn note_coverage() {
+    let mut reached = REACHED.lock().unwrap();
+    reached.resize(HOW_MANY.load(SeqCst), false);
+    for (i, reached) in reached.iter_mut().enumerate() {
+        // SAFETY: an array of so many, of this program's own; a count that is lost meanwhile is counted again.
+        unsafe {
+            let counter = COUNTERS.load(SeqCst).add(i);
+            *reached |= counter.read_volatile() != 0;
+            counter.write_volatile(0);
+        }
+    }
+}
+
 fn write_coverage(file: &Path) -> std::io::Result<()> {
-    let how_many = HOW_MANY.load(SeqCst);
-    assert!(how_many > 0, "built without coverage");
+    note_coverage();
+    let reached = REACHED.lock().unwrap();
+    assert!(!reached.is_empty(), "built without coverage");
     let mut out = std::io::BufWriter::new(std::fs::File::options().append(true).create(true).open(file)?);
-    for i in 0..how_many {
-        // SAFETY: arrays of so many, of this program's own; a byte that changes meanwhile is as good before as after.
-        let (count, [place, _]) =
-            unsafe { (COUNTERS.load(SeqCst).add(i).read_volatile(), *PLACES.load(SeqCst).add(i)) };
+    for (i, &reached) in reached.iter().enumerate() {
+        // SAFETY: an array of as many.
+        let [place, _] = unsafe { *PLACES.load(SeqCst).add(i) };
         // Those of functions that the linker left out have none.
         if let Some(offset) = place.checked_sub((&raw const __executable_start) as usize) {
-            writeln!(out, "{offset:#x} {count}")?;
+            writeln!(out, "{offset:#x} {}", u8::from(reached))?;
         }
     }
     out.flush()
