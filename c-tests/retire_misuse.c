@@ -154,6 +154,25 @@ static void a_barrier_in_a_section_is_told(void)
 	CHECK_FATAL(ended, "psref_retire_barrier", "inside a read section of this very thread");
 }
 
+static void barrier_with_a_hold(void *unused)
+{
+	(void)unused;
+	alarm(5); // it would wait for ever
+	psref_set_strict(true);
+	psref_curlwp_bind();
+	set_up();
+	psref_acquire(&hold, &target, class_);
+	retire();
+	psref_retire_barrier();
+}
+
+static void a_barrier_that_waits_for_its_callers_hold_is_told(void)
+{
+	struct ended ended = in_child(barrier_with_a_hold, NULL);
+	CHECK_FATAL(ended, "psref_retire_barrier: target", "(class \"misused\") is held by this very thread");
+	CHECK(has_address(ended.words, &target));
+}
+
 static void enter(void *unused)
 {
 	(void)unused;
@@ -213,5 +232,5 @@ static void a_hold_that_stays_is_reported(void)
 
 TEST_MAIN(TEST(retiring_twice_is_told), TEST(retiring_what_drains_is_told), TEST(retiring_what_was_destroyed_is_told),
     TEST(acquiring_after_the_function_is_told), TEST(null_is_told), TEST(a_barrier_in_a_function_is_told),
-    TEST(a_barrier_in_a_section_is_told), TEST(a_function_that_leaves_a_section_open_is_told),
+    TEST(a_barrier_in_a_section_is_told), TEST(a_barrier_that_waits_for_its_callers_hold_is_told), TEST(a_function_that_leaves_a_section_open_is_told),
     TEST(a_class_destroyed_before_its_targets_end_is_told), TEST(a_hold_that_stays_is_reported))

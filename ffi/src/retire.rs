@@ -102,8 +102,8 @@ pub extern "C" fn psref_retire_poll() -> usize {
 /// Waits until everything that was retired before has come to its end, its function included. For the end of a
 /// program or a module, and before psref_class_destroy().
 ///
-/// In a function that was retired, and inside a read section, this is a fatal diagnostic: it would wait for its
-/// caller. A wait of more than PSREF_DRAIN_WARN seconds (environment; default 10) is told on standard error, with the
+/// In a function that was retired, inside a read section, and, where the class is strict, in a thread that holds
+/// something of it, this is a fatal diagnostic: it would wait for its caller. A wait of more than PSREF_DRAIN_WARN seconds (environment; default 10) is told on standard error, with the
 /// readers and holders, and goes on.
 ///
 /// Context: may sleep; not in signal handlers.

@@ -9,7 +9,7 @@ use super::hold::{class_of, target_of};
 use super::misuse::{ClassName, Misuse};
 use super::state::CLASSES;
 pub(crate) use super::state::{ClassState, TargetState};
-use super::{holders, stats};
+use super::{holders, stats, strict};
 use crate::park::Futex;
 use crate::percpu::slots;
 use crate::sys::signals;
@@ -121,6 +121,13 @@ pub(crate) fn is_held_here(is_retired: impl Fn(usize) -> bool) -> bool {
         .filter(|class| class.retired.load(Ordering::SeqCst) != 0)
         // The second time for the reason that `hold::held` has.
         .any(|class| stats::visit(class, || holds(class) && signals::blocked(|| holds(class))) == Some(true))
+}
+
+/// Before a wait without limit for all that `is_retired`: that in strict classes, whose holds are released by their own
+/// threads, none of it is held by the calling one.
+pub(crate) fn not_mine(is_retired: impl Fn(usize) -> bool) -> Result<(), Misuse> {
+    let mut retiring = CLASSES.iter().filter(|class| class.retired.load(Ordering::SeqCst) != 0);
+    retiring.try_for_each(|class| stats::visit(class, || strict::not_mine(class, &is_retired)).unwrap_or(Ok(())))
 }
 
 /// Tells whom the end of a retired target has waited for.

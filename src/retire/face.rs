@@ -171,7 +171,7 @@ pub fn barrier() {
     barrier_within(Patience::FOREVER).expect("patience has no end");
 }
 
-/// The same with an end to the patience.
+/// The same with an end to the patience: for threads that hold something of it too, where others release it.
 ///
 /// # Errors
 /// [`GaveUp`]: some of it has not come to its end; it will, nevertheless.

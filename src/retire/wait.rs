@@ -6,7 +6,7 @@ use super::helper::{self, NONE, POLLED, Watch};
 use super::state::{ALL, State};
 use crate::diag::{fatal, report};
 use crate::park::{GaveUp, Patience};
-use crate::psref::retired::{self, ATTENTION};
+use crate::psref::retired::{self, ATTENTION, or_die};
 use crate::sys::sync::Ordering;
 use crate::watchdog::Watchdog;
 use crate::{pserialize, strict, thread};
@@ -56,6 +56,9 @@ pub(super) fn barrier(who: &str, patience: Patience) -> Result<(), GaveUp> {
     }
     if outstanding(all) == 0 {
         return Ok(());
+    }
+    if patience.is_forever() {
+        or_die(who, retired::not_mine(Entry::is_waiting));
     }
     let need = all.taken.load(Ordering::SeqCst) + 1; // E2
     let mut wanted = all.wanted.load(Ordering::Relaxed);
