@@ -45,8 +45,8 @@ fn a_drain_by_descriptor_waits_until_somebody_finds_it_done() {
     let class = Class::new("watched").unwrap();
     let (held, free, left) = (Target::new(&class, 1), Target::new(&class, 2), Target::new(&class, 3));
     let guards = (held.acquire().unwrap(), left.acquire().unwrap());
-    let began = Instant::now();
     let fds = [&held, &free, &left].map(|target| target.drain_fd().unwrap());
+    let began = Instant::now(); // once the drains have begun: each lasts at least as long as what follows
     let drains = of("watched").drains;
     assert_eq!((drains.begun, drains.waited), (3, 0), "nothing has ended yet");
     assert!(free.poll_drained() && !held.poll_drained());
