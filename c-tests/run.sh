@@ -208,7 +208,9 @@ finish_one() {
 # poorly ENVIRONMENT VARIANT...: only where it is named
 poorly() { [ -z "${ENVIRONMENTS:-}" ] || run "$@"; }
 
+# Whole in the plainest environment, short in the others; FULL=1 in the environment: whole in all of them.
 short=PSREF_TEST_SHORT=1
+[ -z "${FULL:-}" ] || short=PSREF_TEST_FULL=1
 if command -v qemu-x86_64 >/dev/null; then
     poorly qemu c $short PSREF_TEST_UNDER=qemu PSREF_TEST_SECONDS=300 qemu-x86_64
 elif [[ " ${ENVIRONMENTS:-} " == *" qemu "* ]]; then
@@ -231,9 +233,9 @@ fi
 run asan asan $short PSREF_TEST_UNDER=asan
 run in-asan inline-asan $short PSREF_TEST_UNDER=asan
 run default c
-run inline inline
+run inline inline $short
 run c++ c++ $short
-run atomic c PSREF_BACKEND=atomic
+run atomic c $short PSREF_BACKEND=atomic
 run strict c $short PSREF_STRICT=1
 run no-rseq c $short GLIBC_TUNABLES=glibc.pthread.rseq=0
 if "$work/refuse_membarrier" true 2>/dev/null; then

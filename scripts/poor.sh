@@ -12,7 +12,7 @@ work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 ulimit -c 0
 
-scripts/install.sh build/dev build/stage --libdir=lib >/dev/null || exit 1
+[ -n "${PSREF_STAGED:-}" ] || scripts/install.sh build/dev build/stage --libdir=lib >/dev/null || exit 1
 for environment; do
     [ "$environment" != no-hwloc ] && continue
     # A library of its own; everything else is as usual.
