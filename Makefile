@@ -6,7 +6,7 @@ STAGE = build/stage
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help demo test test-layers test-rust test-loom test-library test-readme test-examples test-c test-dropin test-python \
+.PHONY: help demo test test-layers test-rust test-loom test-library test-readme test-examples test-c test-dropin test-python test-wheel \
 	test-bench test-models verify vm fuzz poor flaky torture bench install stage setup setup-python setup-test setup-verify doctor headers fmt lint clean
 
 help: ## this list
@@ -16,7 +16,10 @@ demo: setup-python stage ## build, install under build/stage, run the routing ex
 	scripts/demo.sh $(STAGE) -s 3
 	scripts/demo-python.sh
 
-test: setup-test test-layers test-rust test-loom test-library test-readme test-examples test-c test-dropin test-python test-bench test-models ## everything that should pass before a commit
+# Loom, the models and the wheel's build say the same however long they take: they get what the others leave of the CPUs.
+test: setup-test ## everything that should pass before a commit
+	scripts/beside.sh '$(MAKE) test-loom test-models test-wheel' \
+		$(MAKE) test-layers test-rust test-library test-readme test-examples test-c test-dropin test-python test-bench
 
 test-rust:
 	cargo test --workspace
@@ -46,6 +49,9 @@ test-dropin: stage
 
 test-python: setup-python
 	scripts/python.sh
+
+test-wheel: setup-python
+	scripts/wheel.sh
 
 test-readme: stage
 	scripts/readme.sh $(STAGE)

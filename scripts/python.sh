@@ -1,16 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # python.sh: the Python module as its users get it, below build/python. Installs ./python with build isolation into a fresh environment and runs
-# its tests (pytest, the stubs against the module, mypy --strict), on both back ends; then builds the wheel, and imports it in an environment
-# that has nothing else, with the hwloc that the wheel brings. PYTHON chooses the interpreter (3.11 or newer).
+# its tests (pytest, the stubs against the module, mypy --strict), on both back ends. PYTHON chooses the interpreter (3.11 or newer).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 python=${PYTHON:-python3}
 work=$root/build/python
 mkdir -p "$work"
-# Each way to build has a directory of its own: maturin changes what it finds there.
-target() { echo "${CARGO_TARGET_DIR:-$root/target}/python-$1"; }
 step() { printf '\n--- %s (%s s)\n' "$*" "$SECONDS"; }
 
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
@@ -20,7 +17,7 @@ step() { printf '\n--- %s (%s s)\n' "$*" "$SECONDS"; }
 
 step "pip install ./python[test], with build isolation"
 "$python" -m venv --clear "$work/venv"
-CARGO_TARGET_DIR=$(target pip) "$work/venv/bin/pip" install -q "./python[test]"
+CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}/python-pip "$work/venv/bin/pip" install -q "./python[test]"
 
 step "tests"
 # Not in python/: there `import psref` would find the sources.
@@ -29,19 +26,4 @@ PATH=$work/venv/bin:$PATH pytest -q "$root/python/tests"
 step "tests of the primitives, atomics back end"
 mapfile -t primitives < <(printf "$root/python/tests/test_%s.py\n" targets counts sections gates pools collection threads retire asyncio seeing)
 PSREF_BACKEND=atomic PSREF_TEST_SECONDS=1 venv/bin/pytest -q -p no:cacheprovider "${primitives[@]}"
-
-step "the wheel"
-cd "$root/python"
-maturin=$(sed -n 's/^requires = \["\(.*\)"\]$/\1/p' pyproject.toml)
-"$python" -m venv --clear "$work/tools"
-"$work/tools/bin/pip" install -q "$maturin"
-rm -rf "$work/dist"
-PATH=$work/tools/bin:$PATH CARGO_TARGET_DIR=$(target wheel) maturin build -q --release --locked --out "$work/dist"
-ls -l "$work"/dist/*.whl
-
-step "the wheel, in an environment that has nothing else"
-cd "$work"
-"$python" -m venv --clear "$work/alone"
-"$work/alone/bin/pip" install -q --no-index "$work"/dist/*.whl
-"$work/alone/bin/python" -I "$root/scripts/python-alone.py"
 echo "python.sh: $SECONDS s"

@@ -193,7 +193,12 @@ pub unsafe fn free(pc: *const Percpu, size: usize) {
     let destructor = pc.destructor.load(Ordering::Relaxed);
     if destructor != 0 {
         // SAFETY: stored by `create`, whose caller promised.
-        unsafe { pc.each(std::mem::transmute::<usize, Callback>(destructor), pc.cookie.load(Ordering::Relaxed)) };
+        unsafe {
+            pc.each(
+                std::mem::transmute::<*const (), Callback>(std::ptr::with_exposed_provenance(destructor)),
+                pc.cookie.load(Ordering::Relaxed),
+            )
+        };
     }
     // SAFETY: the caller's promise; `create` stored what `memory` answered.
     unsafe {

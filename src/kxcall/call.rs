@@ -147,7 +147,9 @@ pub(super) fn serve(kind: Kind, cpu: usize) -> bool {
     let [first, second] = [0, 1].map(|i| lane.arguments[i].load(Ordering::Relaxed));
     helper::run(kind, cpu, "a function of a cross-call", || {
         // SAFETY: X2: what `issue` stored, and its caller's promise.
-        unsafe { std::mem::transmute::<usize, Function>(function)(first, second) }
+        unsafe {
+            std::mem::transmute::<*const (), Function>(std::ptr::with_exposed_provenance(function))(first, second)
+        }
     });
     // What a fork in the function has taken out is counted no more.
     if pending.swap(0, Ordering::SeqCst) == 1 && lane.left.fetch_sub(1, Ordering::SeqCst) == 1 {

@@ -83,7 +83,9 @@ impl Softint {
             helper::run(Kind::High, cpu, "a software interrupt's handler", || {
                 if self.is_live() && self.scheduled().word(cpu, 0).swap(0, Ordering::SeqCst) != 0 {
                     // SAFETY: what `establish` stored, and its caller's promise.
-                    unsafe { std::mem::transmute::<usize, Handler>(handler)(argument) }
+                    unsafe {
+                        std::mem::transmute::<*const (), Handler>(std::ptr::with_exposed_provenance(handler))(argument)
+                    }
                 }
             });
             helper.current.store(std::ptr::null_mut(), Ordering::Relaxed);

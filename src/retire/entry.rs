@@ -149,6 +149,6 @@ impl Entry {
         // SAFETY: in no list any more (E1).
         unsafe { ENTRIES.give(self) };
         // SAFETY: what `fill` stored.
-        (unsafe { std::mem::transmute::<usize, Function>(function) }, argument)
+        (unsafe { std::mem::transmute::<*const (), Function>(std::ptr::with_exposed_provenance(function)) }, argument)
     }
 }
