@@ -23,7 +23,8 @@ tests() {
         --target x86_64-unknown-linux-gnu -p psref --no-default-features "$@" -- --nocapture >"$out" 2>&1
 }
 
-if ! tests '' --lib --test face --test face_counts --test stress --test stress_counts --test stress_objpool --test oracle; then
+if ! tests '' --lib --test face --test face_counts --test stress --test stress_counts --test stress_objpool --test oracle \
+    --test retire --test stats; then
     cat "$out"
     exit 1
 fi

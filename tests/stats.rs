@@ -41,6 +41,7 @@ fn a_class_shows_its_holds_and_drains_and_then_is_gone() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "descriptors")]
 fn a_drain_by_descriptor_waits_until_somebody_finds_it_done() {
     let class = Class::new("watched").unwrap();
     let (held, free, left) = (Target::new(&class, 1), Target::new(&class, 2), Target::new(&class, 3));
@@ -81,6 +82,7 @@ fn a_seal_that_goes_on_is_one_more() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "pins itself to a CPU")]
 fn a_class_made_anew_begins_at_nothing() {
     common::pin(common::cpus()[0]); // every CPU has room for 32
     for _ in 0..20 {
