@@ -222,8 +222,18 @@ fn call(group: &mut [Option<&'static Entry>]) -> Result<(), Forked> {
     let mut called = 0;
     for entry in group.iter_mut().filter_map(Option::take) {
         let (function, argument) = entry.free();
+        #[cfg(any(loom, feature = "inject"))]
+        if plant::planted(Bug::NeverCalled) {
+            called += 1;
+            continue;
+        }
         // SAFETY: whoever retired it has promised that it may be called so, here and now.
         unsafe { function(argument) };
+        #[cfg(any(loom, feature = "inject"))]
+        if plant::planted(Bug::CalledTwice) {
+            // SAFETY: none: who is called twice may be gone.
+            unsafe { function(argument) };
+        }
         if pserialize::raw::is_inside() {
             fatal(format_args!(
                 "psref_target_retire, pserialize_call: the function at {:#x} returned inside a read section, expected \

@@ -107,6 +107,10 @@ pub enum Bug {
     HoldersIgnored,
     /// What is held is not looked at again after the releases were asked to tell.
     NoSecondScan,
+    /// What was retired is called once more.
+    CalledTwice,
+    /// What was retired is given back uncalled.
+    NeverCalled,
     /// A class is destroyed whoever looks at its slots for statistics.
     LooksIgnored,
     /// The end of such a look wakes nobody.

@@ -73,6 +73,8 @@ const ALL: &[Planted] = bugs! {
     "readers-ignored" Retire => inject::plant(&[Bug::ReadersIgnored]);
     "holders-ignored" Retire => inject::plant(&[Bug::HoldersIgnored]);
     "no-second-scan" Retire => inject::plant(&[Bug::NoSecondScan]);
+    "called-twice" Retire => inject::plant(&[Bug::CalledTwice]);
+    "never-called" Retire => inject::plant(&[Bug::NeverCalled]);
     "head-read-late" Objpool => inject::plant(&[Bug::HeadReadLate]);
 };
 
