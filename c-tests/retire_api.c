@@ -180,6 +180,38 @@ static void a_program_that_polls_first_gets_no_thread(void)
 	psref_class_destroy(class_);
 }
 
+static int reads, has_read;
+
+static void *read_until_told(void *unused)
+{
+	(void)unused;
+	int s = pserialize_read_enter();
+	STORE(&reads, 1);
+	wait_until_set(&has_read);
+	pserialize_read_exit(s);
+	return NULL;
+}
+
+// The functions might perform, and would wait for the caller: they are left for a later call.
+static void a_poll_inside_a_read_section_calls_nothing(void)
+{
+	set_up();
+	CHECK_EQ(psref_retire_poll(), 0);
+	pthread_t reader = start(read_until_told, NULL);
+	wait_until_set(&reads);
+	CHECK_EQ(pserialize_call(count, &called), 0);
+	CHECK_EQ(psref_retire_poll(), 1); // waits for the reader, and not for the section that follows
+	int s = pserialize_read_enter();
+	STORE(&has_read, 1);
+	join(reader);
+	CHECK_EQ(psref_retire_poll(), 1);
+	CHECK_EQ(called, 0);
+	pserialize_read_exit(s);
+	CHECK_EQ(psref_retire_poll(), 0);
+	CHECK_EQ(called, 1);
+	psref_class_destroy(class_);
+}
+
 struct chain {
 	int left, done;
 };
@@ -258,5 +290,5 @@ TEST_MAIN(TEST(the_function_runs_once_and_elsewhere), TEST(acquire_answers_ENOEN
     TEST(the_function_comes_after_the_last_hold_and_its_copies), TEST(a_hold_that_stays_delays_no_other),
     TEST(the_last_release_is_heard_in_another_thread), TEST(a_call_waits_for_the_sections_that_are_open),
     TEST(at_the_bound_nothing_is_changed), TEST(a_program_that_polls_first_gets_no_thread),
-    TEST(functions_retire_others_and_perform), TEST(the_last_function_may_destroy_the_class),
+    TEST(a_poll_inside_a_read_section_calls_nothing), TEST(functions_retire_others_and_perform), TEST(the_last_function_may_destroy_the_class),
     TEST(functions_run_with_all_signals_blocked), TEST(without_a_thread_nothing_is_changed))

@@ -92,8 +92,8 @@ pub unsafe extern "C" fn pserialize_call(
 /// timer.
 ///
 /// Context: any thread, not in signal handlers. Waits for nobody; calls the functions of what has come to its end,
-/// which may sleep. In such a function, and while another thread sees to things, it does nothing. Costs a membarrier
-/// where something new is there.
+/// which may sleep. In such a function, inside a read section, and while another thread sees to things, it does
+/// nothing. Costs a membarrier where something new is there.
 #[unsafe(no_mangle)]
 pub extern "C" fn psref_retire_poll() -> usize {
     raw::poll()

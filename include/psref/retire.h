@@ -84,8 +84,8 @@ int pserialize_call(void (*fn)(void *arg), void *arg);
  * timer.
  *
  * Context: any thread, not in signal handlers. Waits for nobody; calls the functions of what has come to its end,
- * which may sleep. In such a function, and while another thread sees to things, it does nothing. Costs a membarrier
- * where something new is there.
+ * which may sleep. In such a function, inside a read section, and while another thread sees to things, it does
+ * nothing. Costs a membarrier where something new is there.
  */
 size_t psref_retire_poll(void);
 

@@ -165,8 +165,8 @@ pub(crate) fn target(owned: &Arc<Owned>, target: Py<Target>, callback: Option<Py
 /// Sees to what was retired as far as that is possible now, in the calling thread, and answers how many things are
 /// left. Where this is called before anything is retired, the library starts no thread for it.
 ///
-/// Calls the callbacks of what has come to its end; in one of those, and while another thread does the same, it does
-/// nothing.
+/// Calls the callbacks of what has come to its end; in one of those, inside a read section, and while another thread
+/// does the same, it does nothing.
 #[pyfunction]
 pub(crate) fn retire_poll(py: Python<'_>) -> usize {
     py.detach(psref::retire::poll)

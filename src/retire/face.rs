@@ -156,8 +156,8 @@ pub fn defer<F: FnOnce() + Send + 'static>(f: F) -> Result<(), NotRetired<F>> {
 /// left. Where this is called before anything was retired, the library starts no thread for it, and things come to
 /// their end in these calls alone (and in [`barrier`]'s): call it now and then, from an event loop or a timer.
 ///
-/// Never waits for readers or holders; calls the functions of things whose end has come. In such a function, and while
-/// another thread does the same, it does nothing. Costs an interrupt on every CPU where something new is there.
+/// Never waits for readers or holders; calls the functions of things whose end has come. In such a function, inside a
+/// read section, and while another thread does the same, it does nothing. Costs an interrupt on every CPU where something new is there.
 #[doc(alias = "psref_retire_poll")]
 pub fn poll() -> usize {
     raw::poll()

@@ -16,14 +16,14 @@ fn outstanding(all: &State) -> u64 {
     all.outstanding.load(Ordering::Acquire) // with `call`
 }
 
-/// Drives a step, unless another thread does; answers how many things are left. Where there is no helper yet, there
-/// will be none. Does not wait.
+/// Drives a step, unless another thread does, or the caller is inside a read section, which what it would call may wait for; answers how
+/// many things are left. Where there is no helper yet, there will be none. Does not wait.
 pub(super) fn poll() -> u64 {
     let all: &State = &ALL;
     let me = thread::number();
     super::fork::see_to_it();
     let _ = all.helper.compare_exchange(NONE, POLLED, Ordering::SeqCst, Ordering::Relaxed);
-    if helper::pass(me).is_some() {
+    if !pserialize::raw::is_inside() && helper::pass(me).is_some() {
         helper::hand_over();
     }
     outstanding(all)
