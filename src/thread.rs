@@ -133,10 +133,11 @@ static READY: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new
 static FORK_SEEN_TO: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
 
 /// When the library is loaded: read sections may be all that a program uses before it forks, and they may be entered in signal
-/// handlers, where no fork handler can be registered.
+/// handlers, where no fork handler can be registered. Linked into a program, before the program's own constructors, which may have
+/// sections: hence the number, the first there is.
 #[cfg(not(any(loom, miri)))]
 #[used]
-#[unsafe(link_section = ".init_array")]
+#[unsafe(link_section = ".init_array.00000")]
 static AT_LOAD: extern "C" fn() = {
     extern "C" fn at_load() {
         tls::start();

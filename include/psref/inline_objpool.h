@@ -46,9 +46,8 @@ psref_inline_call_objpool_push(void *obj, struct objpool_head *head)
  *     m.count = n                                     <- commit
  */
 PSREF_INLINE_FUNCTION void *
-psref_inline_take(const void *pool)
+psref_inline_take(const void *pool, uintptr_t area)
 {
-	uintptr_t area = PSREF_INLINE_AT(psref_inline_word, psref_inline_words(), PSREF_INLINE_RSEQ_OFFSET);
 	uintptr_t magazine, n;
 	void *object;
 
@@ -83,10 +82,11 @@ psref_inline_take(const void *pool)
 PSREF_INLINE_FUNCTION void *
 objpool_pop(struct objpool_head *head)
 {
+	uintptr_t area = psref_inline_area();
 	void *object = NULL;
 
 	if (PSREF_INLINE_LIKELY(head != NULL) && PSREF_INLINE_LIKELY(head->cpu_slots != NULL))
-		object = psref_inline_take(head->cpu_slots);
+		object = psref_inline_take(head->cpu_slots, area);
 	return PSREF_INLINE_LIKELY(object != NULL) ? object : psref_inline_call_objpool_pop(head);
 }
 
@@ -113,10 +113,8 @@ psref_inline_is_object(uintptr_t object, const void *pool)
  *     m.count = n + 1                                 <- commit
  */
 PSREF_INLINE_FUNCTION bool
-psref_inline_give(void *object, const void *pool)
+psref_inline_give(void *object, const void *pool, uintptr_t area)
 {
-	uintptr_t area = PSREF_INLINE_AT(psref_inline_word, psref_inline_words(), PSREF_INLINE_RSEQ_OFFSET);
-
 	__asm__ goto(
 	    PSREF_INLINE_DESCRIPTOR
 	    PSREF_INLINE_ARM("%%rax")
@@ -152,9 +150,11 @@ otherwise:
 PSREF_INLINE_FUNCTION int
 objpool_push(void *obj, struct objpool_head *head)
 {
+	uintptr_t area = psref_inline_area();
+
 	if (PSREF_INLINE_LIKELY(head != NULL) && PSREF_INLINE_LIKELY(head->cpu_slots != NULL) &&
 	    PSREF_INLINE_LIKELY(psref_inline_is_object((uintptr_t)obj, head->cpu_slots)) &&
-	    PSREF_INLINE_LIKELY(psref_inline_give(obj, head->cpu_slots)))
+	    PSREF_INLINE_LIKELY(psref_inline_give(obj, head->cpu_slots, area)))
 		return 0;
 	return psref_inline_call_objpool_push(obj, head);
 }

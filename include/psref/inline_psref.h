@@ -45,9 +45,8 @@ psref_inline_call_release(struct psref *psref, const struct psref_target *target
  * psref.entry = slot
  */
 PSREF_INLINE_FUNCTION bool
-psref_inline_claim(struct psref *psref, const struct psref_target *target, const struct psref_class *class_)
+psref_inline_claim(struct psref *psref, const struct psref_target *target, const struct psref_class *class_, uintptr_t area)
 {
-	uintptr_t area = PSREF_INLINE_AT(psref_inline_word, psref_inline_words(), PSREF_INLINE_RSEQ_OFFSET);
 	uintptr_t number, home;
 
 	PSREF_INLINE_OF_THREAD(number, PSREF_INLINE_THREAD_NUMBER);
@@ -90,10 +89,12 @@ otherwise:
 PSREF_INLINE_FUNCTION int
 psref_acquire(struct psref *psref, const struct psref_target *target, struct psref_class *class_)
 {
+	uintptr_t area = psref_inline_area();
+
 	/* One test after the other: asked for all at once, compilers compute what they could jump by. */
 	if (!PSREF_INLINE_LIKELY(psref != NULL) || !PSREF_INLINE_LIKELY(target != NULL) ||
 	    !PSREF_INLINE_LIKELY(target->prt_class == class_) || !PSREF_INLINE_LIKELY(class_ != NULL) ||
-	    !PSREF_INLINE_LIKELY(psref_inline_claim(psref, target, class_)))
+	    !PSREF_INLINE_LIKELY(psref_inline_claim(psref, target, class_, area)))
 		return psref_inline_call_acquire(psref, target, class_);
 	psref->psref_target = target;
 	return 0;

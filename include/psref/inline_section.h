@@ -71,6 +71,20 @@ psref_inline_words(void)
 }
 
 /*
+ * Where the kernel's area of a thread is, from the thread pointer: the same for all threads, and from the time the library was loaded. Not
+ * volatile: compilers load it once for many sections, and outside of loops. Asked for first of all, before any test: so they see that it
+ * would be loaded anyway.
+ */
+PSREF_INLINE_FUNCTION uintptr_t
+psref_inline_area(void)
+{
+	uintptr_t area;
+
+	__asm__("movq %c1(%2), %0" : "=r"(area) : "i"(PSREF_INLINE_RSEQ_OFFSET), "r"(psref_inline_words()));
+	return area;
+}
+
+/*
  * The library's own function of a name that is inlined here. By a name for the assembler alone: clang would take a call under the same
  * name for recursion. Volatile: it stays where it is, in the case that is not plain.
  */
@@ -131,7 +145,7 @@ PSREF_INLINE_FUNCTION bool
 psref_inline_add(const void *object, long n)
 {
 	const char *words = psref_inline_words();
-	uintptr_t area = PSREF_INLINE_AT(psref_inline_word, words, PSREF_INLINE_RSEQ_OFFSET);
+	uintptr_t area = psref_inline_area();
 
 	__asm__ goto(
 	    PSREF_INLINE_DESCRIPTOR

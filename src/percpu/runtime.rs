@@ -51,7 +51,7 @@ pub(crate) fn try_get() -> Result<&'static Runtime, Errno> {
 fn find_out() -> &'static Runtime {
     let mine = Box::into_raw(Box::new(Runtime::probe()));
     // Release and acquire: the facts before the pointer to them.
-    match FACTS.compare_exchange(std::ptr::null_mut(), mine, Ordering::AcqRel, Ordering::Acquire) {
+    let facts = match FACTS.compare_exchange(std::ptr::null_mut(), mine, Ordering::AcqRel, Ordering::Acquire) {
         // SAFETY: published, never freed.
         Ok(_) => unsafe { &*mine },
         Err(theirs) => {
@@ -61,14 +61,18 @@ fn find_out() -> &'static Runtime {
                 &*theirs
             }
         }
+    };
+    // By the facts that stand: of two who come first one may have no rseq. Until then sections take the slow path.
+    if facts.backend == Backend::Rseq {
+        tls::arm(u32::try_from(facts.cpus).unwrap_or(u32::MAX));
     }
+    facts
 }
 
 impl Runtime {
     fn probe() -> Runtime {
         let (backend, why_not_rseq) = choose();
         let cpus = cpus::possible();
-        tls::arm((backend == Backend::Rseq).then(|| u32::try_from(cpus).unwrap_or(u32::MAX)));
         let topology = Topology::load(cpus);
         let nodes = (0..cpus).map(|cpu| topology.node_of(cpu)).collect();
         Runtime { backend, why_not_rseq, cpus, topology, nodes }

@@ -49,6 +49,20 @@ macro_rules! of_process {
     }};
 }
 
+/// Where the rseq area is, from the thread pointer: of all threads, and for good. So it is loaded once for many sections.
+#[inline(always)]
+fn area() -> u64 {
+    let area: u64;
+    // SAFETY: reads a word of the library's that is a constant since before any section could be.
+    unsafe {
+        asm!(
+            "mov {a}, qword ptr [rip + __psref_rseq_offset]",
+            a = out(reg) area, options(pure, nomem, nostack, preserves_flags),
+        );
+    }
+    area
+}
+
 macro_rules! pause {
     ($(#[$doc:meta])* $name:ident = $site:literal) => {
         $(#[$doc])*
@@ -99,7 +113,6 @@ pub(crate) unsafe fn add<const N: i32>(guard: *const usize, cells: usize) -> boo
     unsafe {
         asm!(
             crate::__section_descriptor!("3"),
-            "mov {area}, qword ptr [rip + __psref_rseq_offset]",
             crate::__section_arm!("3", "{area}", "rax"),
             "cmp qword ptr [{guard}], 0",
             "jne {otherwise}",
@@ -113,7 +126,7 @@ pub(crate) unsafe fn add<const N: i32>(guard: *const usize, cells: usize) -> boo
             "add qword ptr [rax], {n}",
             "34:",
             crate::__section_abort!("3", "jmp {otherwise}"),
-            area = out(reg) _, guard = in(reg) guard, cells = in(reg) cells, n = const N, shift = const STRIPE_SHIFT,
+            area = in(reg) area(), guard = in(reg) guard, cells = in(reg) cells, n = const N, shift = const STRIPE_SHIFT,
             out("rax") _,
             otherwise = label { return false },
         );
@@ -146,7 +159,6 @@ pub(crate) unsafe fn claim<const GUARDED: usize, const LIMIT: usize, const SLOTS
     unsafe {
         asm!(
             crate::__section_descriptor!("3"),
-            "mov {area}, qword ptr [rip + __psref_rseq_offset]",
             crate::__section_arm!("3", "{area}", "{slot}"),
             "cmp byte ptr [{target} + {guard}], 0",
             "jne 37f",
@@ -166,7 +178,7 @@ pub(crate) unsafe fn claim<const GUARDED: usize, const LIMIT: usize, const SLOTS
             "34:",
             crate::__section_abort!("3", "37: xor {slot:e}, {slot:e}\njmp 36f"),
             "36:",
-            area = out(reg) _, slot = out(reg) slot, target = in(reg) target, class = in(reg) class,
+            area = in(reg) area(), slot = out(reg) slot, target = in(reg) target, class = in(reg) class,
             offset = in(reg) offset, holder = in(reg) holder,
             guard = const GUARDED, limit = const LIMIT, slots = const SLOTS, shift = const STRIPE_SHIFT,
         );
@@ -195,7 +207,6 @@ pub(crate) unsafe fn take(magazines: usize, limit: *const u32) -> usize {
     unsafe {
         asm!(
             crate::__section_descriptor!("3"),
-            "mov {area}, qword ptr [rip + __psref_rseq_offset]",
             crate::__section_arm!("3", "{area}", "{object}"),
             "mov {object:e}, dword ptr fs:[{area} + 4]",
             "cmp {object:e}, dword ptr [{limit}]",
@@ -215,7 +226,7 @@ pub(crate) unsafe fn take(magazines: usize, limit: *const u32) -> usize {
             "34:",
             crate::__section_abort!("3", "37: xor {object:e}, {object:e}\njmp 36f"),
             "36:",
-            area = out(reg) _, object = out(reg) object, n = out(reg) _,
+            area = in(reg) area(), object = out(reg) object, n = out(reg) _,
             magazine = inout(reg) magazines => _, limit = in(reg) limit, shift = const STRIPE_SHIFT,
             guard = const GUARD, count = const COUNT, entries = const ENTRIES,
         );
@@ -243,7 +254,6 @@ pub(crate) unsafe fn give(object: usize, magazines: usize, limit: *const u32, ca
     unsafe {
         asm!(
             crate::__section_descriptor!("3"),
-            "mov {area}, qword ptr [rip + __psref_rseq_offset]",
             crate::__section_arm!("3", "{area}", "rax"),
             "mov eax, dword ptr fs:[{area} + 4]",
             "cmp eax, dword ptr [{limit}]",
@@ -263,7 +273,7 @@ pub(crate) unsafe fn give(object: usize, magazines: usize, limit: *const u32, ca
             "mov dword ptr [rax + {count}], ecx",
             "34:",
             crate::__section_abort!("3", "jmp {otherwise}"),
-            area = out(reg) _, magazines = in(reg) magazines, limit = in(reg) limit, capacity = in(reg) capacity,
+            area = in(reg) area(), magazines = in(reg) magazines, limit = in(reg) limit, capacity = in(reg) capacity,
             object = in(reg) object, out("rax") _, out("rcx") _, out("rdx") _, shift = const STRIPE_SHIFT,
             guard = const GUARD, count = const COUNT, entries = const ENTRIES,
             otherwise = label { return false },

@@ -3,6 +3,7 @@
 //! [`section`](super::section) hold here too; copying in a loop is no call, and what it writes before the commit is seen by nobody.
 
 use super::objpool_entry::{COUNT, ENTRIES};
+use super::tls;
 
 /// How a bulk operation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +76,7 @@ pub(crate) fn cpu() -> Option<usize> {
             o = out(reg) _, c = out(reg) cpu, options(nostack, readonly),
         );
     }
-    (cpu.cast_signed() >= 0).then_some(cpu as usize)
+    (cpu.cast_signed() >= 0 && tls::is_armed()).then_some(cpu as usize)
 }
 
 /// rdi magazine, rsi out, rdx room.

@@ -104,7 +104,7 @@ pub(crate) mod tls {
     #[cfg(not(any(loom, miri)))]
     pub(crate) fn start() {}
 
-    pub(crate) fn arm(_: Option<u32>) {}
+    pub(crate) fn arm(_: u32) {}
 
     #[cfg(not(loom))]
     pub(crate) fn forget_section() {}

@@ -10,9 +10,11 @@
 //! reader's, `__psref_no_reading`: tests that are made anyway then send them there |
 //! | 32 | an area in the shape of the kernel's `struct rseq` whose cpu_id is -1 |
 //!
-//! `__psref_rseq_offset` tells the sections where the rseq area is, from the thread pointer. Where the atomics back end was
-//! chosen it leads to the area above: a section sees "no CPU" and leaves by the test it makes anyway. So it does from the time
-//! the library is loaded. (A relocation could preset it; lld refuses that one in shared libraries.)
+//! `__psref_rseq_offset` tells the sections where the rseq area is, from the thread pointer; where the C library registered none, it
+//! leads to the area above: a section sees "no CPU" and leaves by the test it makes anyway. It is set before any other code of the
+//! program runs, and never changes: so inlined code may load it once for many sections. What it finds there it compares with a limit, the
+//! process's, a class's or a pool's, each of which is 0 until the back end was chosen, and stays 0 where that is the atomics.
+//! (A relocation could preset it; lld refuses that one in shared libraries.)
 
 use std::arch::{asm, global_asm};
 use std::ffi::c_void;
@@ -229,27 +231,28 @@ pub(crate) fn has_rseq() -> bool {
     cpu.cast_signed() >= 0
 }
 
-/// When the library is loaded: the sections find the area that has no CPU until [`arm`] says otherwise. A count that was never
-/// initialised is noticed then, before anything is written.
+/// When the library is loaded, before any code that has sections: tells them where to look. A count that was never initialised is
+/// noticed then, by its limit, before anything is written.
 pub(crate) fn start() {
-    if rseq_offset().load(Ordering::Relaxed) == 0 {
-        arm(None);
-    }
-}
-
-/// Tells the sections where to look: into the kernel's area, or with `None` into the one that has no CPU. `cpus`: ids from
-/// there on take the slow path (R14). Called before the back end is published. Two who come first at once write the same, or where one of
-/// them has no rseq, any mixture: each sends the sections to the slow path.
-pub(crate) fn arm(cpus: Option<u32>) {
-    let dummy: i64;
+    let none: i64;
     // SAFETY: loads a constant of the link.
     unsafe {
-        asm!("mov {d}, qword ptr [rip + __psref_no_rseq@GOTTPOFF]", d = out(reg) dummy, options(nostack, readonly));
+        asm!("mov {d}, qword ptr [rip + __psref_no_rseq@GOTTPOFF]", d = out(reg) none, options(nostack, readonly));
     }
-    let offset = cpus.and_then(|_| registered()).unwrap_or(dummy);
-    // Relaxed: published with the back end.
-    cpu_limit().store(u64::from(cpus.unwrap_or(0)), Ordering::Relaxed);
-    rseq_offset().store(offset.cast_unsigned(), Ordering::Relaxed);
+    rseq_offset().store(registered().unwrap_or(none).cast_unsigned(), Ordering::Relaxed);
+}
+
+/// Lets the counts' sections begin: `cpus` ids have stripes, from there on they take the slow path (R14). Called once the back end
+/// is published, and not for the atomics. Who are first at once write the same.
+pub(crate) fn arm(cpus: u32) {
+    start(); // or nobody did, where constructors are not run
+    // Release: the offset before the limit.
+    cpu_limit().store(u64::from(cpus), Ordering::Release);
+}
+
+/// Whether [`arm`] was called: else the threads' CPUs are nobody's business.
+pub(crate) fn is_armed() -> bool {
+    cpu_limit().load(Ordering::Relaxed) != 0
 }
 
 /// Forgets the section that the calling thread was in last: from here on the kernel has nothing to look up in the module that
