@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # fuzz.sh [SECONDS [TARGET...]]: fuzzes each target of fuzz/, or those named, for so long (60), from the corpus in the tree: three
 # quarters of it with sections, one quarter on the atomics back end. Inputs that are new stay beside the build.
-# fuzz.sh --planted: plants bugs into the library, each of which a target must find within 120 s.
+# fuzz.sh --planted: plants bugs into the library, each of which a target must find within 240 s.
 # fuzz.sh --coverage: runs the corpus, and lists the lines of the library that none of it reaches.
 # fuzz.sh --corpus: adds the inputs that were found to the tree, as few as reach the same.
 # Exit status 77: something is missing.
@@ -43,17 +43,17 @@ case ${1:-} in
         # New inputs go to the first directory.
         rm -rf "$build/planted"
         mkdir "$build/planted"
-        if env PSREF_PLANT="$bug" "$@" bash -c 'exec "$0" "$@"' "$(binary "$target")" -timeout=60 -max_total_time=120 \
+        if env PSREF_PLANT="$bug" "$@" bash -c 'exec "$0" "$@"' "$(binary "$target")" -timeout=60 -max_total_time=240 \
             -artifact_prefix="$build/artifacts/planted-" "$build/planted" "fuzz/corpus/$target" -seed=1 -print_final_stats=1 >"$log" 2>&1; then
             echo "$target: $bug went by unnoticed"
             failed=1
-        elif ! grep -qE "panicked at|AddressSanitizer|^psref: " "$log"; then
+        elif ! grep -qE "panicked at|AddressSanitizer|^psref: |ERROR: libFuzzer: timeout" "$log"; then # a timeout: a wait that hangs
             tail -n 20 "$log"
             failed=1
         else
             caught=$((caught + 1))
             printf '%-11s %-18s found after %3s s: %s\n' "$target" "$bug" $((SECONDS - from)) \
-                "$(grep -A1 -m1 'panicked at' "$log" | tail -n 1)"
+                "$(grep -A1 -m1 'panicked at' "$log" | tail -n 1 | grep . || grep -m1 'ERROR: libFuzzer' "$log")"
         fi
     }
     plant first-name-kept psref
