@@ -188,10 +188,42 @@ static void a_drain_that_waits_tells_function_file_and_line(void)
 	CHECK(strstr(ended.words, expected) == NULL && strstr(ended.words, "PSREF_STRICT=1") != NULL);
 }
 
+static int asked;
+
+static void *ask_while_cancelled(void *unused)
+{
+	struct psref_holder seen[2];
+	FILE *stream = fopen("/dev/null", "w");
+	CHECK(stream != NULL && setvbuf(stream, NULL, _IONBF, 0) == 0);
+	CHECK_EQ(pthread_cancel(pthread_self()), 0);
+	CHECK_EQ(psref_holders(&target, class_, seen, 2), 1);
+	ADD(&asked, 1);
+	psref_class_report(class_, stream);
+	ADD(&asked, 1);
+	pthread_testcancel();
+	return unused;
+}
+
+// They read files and write one: a thread that ended there would leave descriptors and memory.
+static void whoever_asks_is_not_cancelled(void)
+{
+	void *answer;
+	begin(false);
+	CHECK_EQ(psref_acquire(&holds[0], &target, class_), 0);
+	pthread_t asks = start(ask_while_cancelled, NULL);
+	CHECK_EQ(pthread_join(asks, &answer), 0);
+	CHECK(answer == PTHREAD_CANCELED);
+	CHECK_EQ(asked, 2);
+	psref_release(&holds[0], &target, class_);
+	psref_target_destroy(&target, class_);
+	psref_class_destroy(class_);
+}
+
 TEST_MAIN(TEST(holders_are_told),
 	  TEST(holders_of_strict_classes_are_told_with_place_and_time),
 	  TEST(more_holders_than_fit_are_counted),
 	  TEST(a_holder_that_has_ended_has_no_thread),
 	  TEST(a_report_names_class_target_thread_and_how_to_learn_more),
 	  TEST(a_strict_report_names_function_file_and_line),
-	  TEST(a_drain_that_waits_tells_function_file_and_line))
+	  TEST(a_drain_that_waits_tells_function_file_and_line),
+	  TEST(whoever_asks_is_not_cancelled))

@@ -64,7 +64,7 @@ for environment; do
     threads) rust "$environment" env LD_PRELOAD="$work/poorer.so" PSREF_POORER=threads ;;
     one-cpu) rust "$environment" taskset -c "$(taskset -cp $$ | sed 's/.*: \([0-9]*\).*/\1/')" ;;
     synthetic) rust "$environment" env HWLOC_SYNTHETIC='numa:2 core:4 pu:1' ;;
-    low-as) rust "$environment" bash -c 'ulimit -s 4096; ulimit -v 1048576; exec "$0" "$@"' ;;
+    low-as) rust "$environment" env MALLOC_ARENA_MAX=1 bash -c 'ulimit -s 4096; ulimit -v 1048576; exec "$0" "$@"' ;;
     esac
 done
 echo "poor: $# environments, $((SECONDS - began)) s"

@@ -161,10 +161,27 @@ impl Patience {
     /// Whether a sleep that ended so was the last one.
     pub(crate) fn judge(self, woken: Woken) -> Result<(), GaveUp> {
         match woken {
-            Woken::TimedOut if self.deadline.is_some_and(|end| clock::now() >= end) => Err(GaveUp::TimedOut),
+            // A wake-up too: where they come faster than the caller can look, nothing else would ever end the wait.
+            Woken::TimedOut | Woken::LookAgain if self.deadline.is_some_and(|end| clock::now() >= end) => {
+                Err(GaveUp::TimedOut)
+            }
             Woken::Interrupted if self.interruptible => Err(GaveUp::Interrupted),
             _ if self.enough.is_some_and(|enough| enough()) => Err(GaveUp::Interrupted),
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_ends_a_wait_that_is_woken_all_the_time() {
+        let late = Patience::at_most(Duration::ZERO);
+        assert_eq!(late.judge(Woken::LookAgain), Err(GaveUp::TimedOut));
+        assert_eq!(late.judge(Woken::TimedOut), Err(GaveUp::TimedOut));
+        assert_eq!(Patience::FOREVER.judge(Woken::LookAgain), Ok(()));
+        assert_eq!(Patience::at_most(Duration::from_secs(1000)).judge(Woken::LookAgain), Ok(()));
     }
 }

@@ -12,7 +12,7 @@ pub(crate) struct Watchdog {
     reports: u32,
 }
 
-const SECOND: u64 = 1_000_000_000;
+pub(crate) const SECOND: u64 = 1_000_000_000;
 
 impl Watchdog {
     pub(crate) fn new() -> Self {
@@ -47,6 +47,11 @@ impl Watchdog {
         self.reports = self.reports.saturating_add(1);
         Some((now - self.began) / SECOND)
     }
+}
+
+/// After how many nanoseconds a wait is told of.
+pub(crate) fn patience() -> u64 {
+    patience_of_the_environment()
 }
 
 /// `PSREF_DRAIN_WARN` seconds, 10 unless told; in nanoseconds.

@@ -5,6 +5,7 @@
 
 use crate::percpu::runtime;
 use crate::sys::backend::Backend;
+use crate::sys::process::uncancelled;
 use crate::sys::sync::{Ordering, fence};
 use crate::sys::{affinity, membarrier};
 use std::sync::atomic::AtomicU64;
@@ -26,7 +27,7 @@ pub(crate) fn restart_sections() {
     }
     // R10: the answer counts at every call: a filter installed late refuses what worked before.
     let Err(refused) = membarrier::restart_all() else { return };
-    if let Err(unreachable) = affinity::walk() {
+    if let Err(unreachable) = uncancelled(affinity::walk) {
         crate::diag::fatal(format_args!(
             "membarrier was refused ({refused}) after it had worked, and not every CPU could be visited instead \
              ({unreachable}): holds can no longer be told from their absence. Install seccomp filters before the first use of \

@@ -31,9 +31,9 @@ const _: () = assert!(PSREF_RETIRE_MAX as u64 == retire::BOUND);
 /// psref_acquire() answers ENOENT to whoever comes after this call, and to everybody from the beginning of the
 /// target's batch on; holds are released and copied as before.
 ///
-/// `fn` runs in a thread of the library's own, which the first call starts, with all signals blocked; or in calls of
-/// psref_retire_poll(). It is never called in this function. It may retire others, destroy the class, sleep, and
-/// fork; others wait for their turn meanwhile. The order in which functions are called is not promised. What is left
+/// `fn` runs in a thread of the library's own, which the first call starts, or in calls of psref_retire_poll() and
+/// psref_retire_barrier(); with all signals blocked, and not cancelled. It returns: it does not end its thread. It is
+/// never called in this function. It may retire others, destroy the class, sleep, and fork; others wait for their turn meanwhile. The order in which functions are called is not promised. What is left
 /// when the process ends is not called.
 ///
 /// Things are taken in batches: the first one waits up to a millisecond for more. Each batch costs one membarrier,

@@ -13,6 +13,7 @@ use super::{Misuse, class, drain, hold, holders, many, strict};
 use crate::park::{GaveUp, Patience};
 pub use crate::sys::clock::Timespec;
 use crate::sys::errno::Errno;
+use crate::sys::process::uncancelled;
 use crate::sys::stream;
 pub use crate::sys::stream::FILE;
 use hold::or_die;
@@ -157,7 +158,7 @@ pub unsafe fn holders_into(target: *const TargetState, class: *const ClassState,
         i + 1 < n
     };
     // SAFETY: passed on.
-    unsafe { target_holders(target, class, &mut into) }
+    uncancelled(|| unsafe { target_holders(target, class, &mut into) })
 }
 
 /// `psref_class_report`: the report's lines to a stream.
@@ -173,7 +174,7 @@ pub unsafe fn class_report_to(class: *const ClassState, stream: *mut FILE) {
         unsafe { stream::write(stream, format!("{line}\n").as_bytes()) }
     };
     // SAFETY: passed on.
-    unsafe { class_report(class, &mut line) }
+    uncancelled(|| unsafe { class_report(class, &mut line) })
 }
 
 /// `psref_acquire` for Rust: 0 or ENOENT. The plain case is inlined.

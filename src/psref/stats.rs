@@ -96,7 +96,10 @@ pub(super) fn wait_for_lookers(class: &ClassState) {
     }
 }
 
-/// In a forked child nobody looks but this thread, if it does.
+/// In a forked child nobody looks but this thread, if it does. A handler may have forked that interrupted a destroy about to sleep.
 pub(super) fn in_child() {
-    CLASSES.iter().for_each(|class| class.lookers.store(0, Ordering::SeqCst));
+    for class in CLASSES.iter() {
+        class.lookers.store(0, Ordering::SeqCst);
+        class.moved.advance_and_wake_all();
+    }
 }

@@ -12,6 +12,7 @@
 use super::hold::is_held_slot;
 use super::misuse::{ClassName, Misuse};
 use super::state::{CLASSES, ClassState, Hold, MARK, RULES};
+use super::stats;
 use crate::diag::{fatal_and, report};
 use crate::percpu::slots::{Claimed, Note, Slot};
 use crate::symbol::Caller;
@@ -97,7 +98,7 @@ pub(super) unsafe fn listed(class: &ClassState, hold: *const Hold) -> Result<Opt
     let not_in_list = Misuse::NotInList { psref: hold.addr(), target, empty: marked == 0, class: ClassName::of(class) };
     let slot = marked & !MARK;
     // Another class's, perhaps: then it is told as that, by what follows.
-    let note = class.note(slot).or_else(|| CLASSES.iter().filter(|c| c.is_live()).find_map(|c| c.note(slot)));
+    let note = class.note(slot).or_else(|| CLASSES.iter().find_map(|c| stats::visit(c, || c.note(slot)).flatten()));
     match note.filter(|note| marked != 0 && note.of.load(Ordering::Relaxed) == hold.addr()) {
         Some(note) => Ok(Some(note)),
         None => Err(not_in_list),
@@ -226,12 +227,13 @@ pub fn barrier() {
 }
 
 fn leaked(place: &str, number: u64) -> ! {
-    let all = || {
-        let classes = CLASSES.iter().filter(|class| class.is_live() && class.strict() == RULES);
-        classes.flat_map(move |class| held_by(class, number).map(move |(slot, note)| (class, slot, note)))
-    };
+    // Other classes may be destroyed meanwhile; what outlives a look is memory that stays.
+    let mut all = Vec::new();
+    for class in CLASSES.iter().filter(|class| class.strict() == RULES) {
+        stats::visit(class, || all.extend(held_by(class, number).map(|(slot, note)| (class, slot, note))));
+    }
     let lwp = tid_of(number);
-    let Some((class, slot, note)) = all().next() else {
+    let Some(&(class, slot, note)) = all.first() else {
         fatal_and(format_args!("{place}: psref leaked: lwp({lwp}) counts holds that are nowhere to be found"), || {})
     };
     fatal_and(
@@ -242,10 +244,10 @@ fn leaked(place: &str, number: u64) -> ! {
             note.of.load(Ordering::Relaxed),
             slot.target.load(Ordering::Relaxed),
             ClassName::of(class),
-            all().count()
+            all.len()
         ),
         || {
-            for (class, slot, note) in all().take(super::holders::SHOWN) {
+            for (class, slot, note) in all.iter().take(super::holders::SHOWN) {
                 report(format_args!(
                     "  target {:#x} ({}), acquired at {}",
                     slot.target.load(Ordering::Relaxed),

@@ -16,10 +16,14 @@ use super::entry::{BATCH, Entry, READY, at};
 use super::state::{ALL, State};
 use crate::diag::fatal;
 use crate::psref::retired::{self, ATTENTION, ClassState, or_die};
+#[cfg(not(loom))]
+use crate::sys::clock;
 #[cfg(any(loom, feature = "inject"))]
 use crate::sys::plant::{self, Bug};
 use crate::sys::probe;
 use crate::sys::sync::Ordering;
+#[cfg(not(loom))]
+use crate::watchdog;
 use crate::{pserialize, sort, thread, xcall};
 use std::ptr;
 
@@ -120,6 +124,8 @@ fn take(all: &State) {
     if !batch.is_null() {
         BATCHES.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         all.batch.store(batch, Ordering::Relaxed);
+        #[cfg(not(loom))]
+        all.since.store(clock::now(), Ordering::Relaxed);
         all.grace.store(pserialize::perform::begin(), Ordering::Relaxed); // E3
     }
 }
@@ -288,22 +294,32 @@ pub(super) fn is_full() -> bool {
         || all.outstanding.load(Ordering::Relaxed) >= all.holding.load(Ordering::Relaxed) + BATCH
 }
 
-/// Tells of whom things have waited for, all this time. The calling thread drives.
+/// Tells of whom the oldest batch has waited for, so many seconds, and of readers that the one in hand has waited for too long. The calling
+/// thread drives.
 #[cold]
 pub(super) fn tell(seconds: u64, first: bool) {
     let all: &State = &ALL;
+    #[cfg(not(loom))]
     if !all.batch.load(Ordering::Relaxed).is_null() {
-        pserialize::perform::tell("what was retired", all.grace.load(Ordering::Relaxed), seconds);
+        let waited = clock::now().saturating_sub(all.since.load(Ordering::Relaxed));
+        if waited >= watchdog::patience() {
+            pserialize::perform::tell("what was retired", all.grace.load(Ordering::Relaxed), waited / watchdog::SECOND);
+        }
     }
+    let oldest = all.finished.load(Ordering::Relaxed) + 1;
     let mut list = all.held.load(Ordering::Relaxed);
     let mut left = SHOWN;
     while let Some(entry) = at(list)
         && left > 0
     {
+        list = entry.next.load(Ordering::Relaxed);
+        // The others have not waited for so long.
+        if entry.batch.load(Ordering::Relaxed) != oldest {
+            continue;
+        }
         if let Some(class) = entry.class() {
             retired::tell_of(class, entry.target().addr(), seconds, first);
         }
-        list = entry.next.load(Ordering::Relaxed);
         left -= 1;
     }
 }

@@ -14,6 +14,7 @@ use crate::sys::errno::Errno;
 #[cfg(not(loom))]
 use crate::sys::spawn;
 use crate::sys::sync::Ordering;
+use crate::sys::{process, signals};
 use crate::thread;
 use crate::watchdog::Watchdog;
 
@@ -75,21 +76,43 @@ extern "C" fn serve(_: *mut std::ffi::c_void) -> *mut std::ffi::c_void {
     }
 }
 
-/// Drives one step. `None`: another thread drives.
-pub(super) fn pass(me: u64) -> Option<Next> {
+/// Drives one step. `None`: another thread drives, and will tell when it has stopped.
+fn pass(me: u64) -> Option<Next> {
     let all: &State = &ALL;
     if !all.drive(me) {
-        return None;
+        // A Dekker pair with `hand_over`: either that one finds this word, or it has stopped by now.
+        all.passed_over.store(1, Ordering::SeqCst);
+        if !all.drive(me) {
+            return None;
+        }
     }
     let next = drive::step();
     all.driver.store(0, Ordering::SeqCst);
     Some(next)
 }
 
-/// After a thread that is not the helper has driven: the helper, or others who wait, may have found it busy.
-pub(super) fn hand_over() {
-    ALL.turned.advance_and_wake_all();
-    ATTENTION.moved.advance_and_wake_all();
+/// The same by a thread that is not the helper, and whether others were told. Signals are blocked, in the functions too, as they are in
+/// the helper's: a handler that forked here would leave its child two owners of the lists. And nobody is cancelled, for others would
+/// take the thread for the one that drives for ever.
+pub(super) fn pass_for_all(me: u64) -> Option<(Next, bool)> {
+    process::uncancelled(|| {
+        signals::blocked(|| {
+            let before = ALL.finished.load(Ordering::Relaxed);
+            let next = pass(me)?;
+            Some((next, hand_over(ALL.finished.load(Ordering::Relaxed) != before)))
+        })
+    })
+}
+
+/// After a thread that is not the helper has driven: tells the helper, or others who wait, that found it busy; or everybody, where something
+/// has come to its end: others may rest until then.
+fn hand_over(finished: bool) -> bool {
+    let told = ALL.passed_over.swap(0, Ordering::SeqCst) != 0 || finished;
+    if told {
+        ALL.turned.advance_and_wake_all();
+        ATTENTION.moved.advance_and_wake_all();
+    }
+    told
 }
 
 /// Sleeps a moment while more comes, unless there is enough already.
@@ -105,9 +128,9 @@ fn collect() {
     }
 }
 
-/// How long things have been waited for.
+/// How long the oldest batch has been waited for, and how many were finished then.
 #[derive(Default)]
-pub(super) struct Watch(Option<Watchdog>);
+pub(super) struct Watch(Option<(Watchdog, u64)>);
 
 impl Watch {
     /// Sleeps until there is news, or it is time to look again, as long as `patience` says; tells of waits that take
@@ -120,14 +143,19 @@ impl Watch {
                 patience.wait(moved, seen, u64::MAX)
             }
             Next::Readers | Next::Holders => {
-                let watchdog = self.0.get_or_insert_with(Watchdog::new);
+                let finished = ALL.finished.load(Ordering::Relaxed);
+                let anew = || (Watchdog::new(), finished);
+                let (watchdog, since) = self.0.get_or_insert_with(anew);
+                if *since != finished {
+                    (*watchdog, *since) = anew(); // what is waited for now has not been for so long
+                }
                 if let Some(seconds) = watchdog.due() {
                     let first = watchdog.is_first();
                     let me = thread::number();
                     if ALL.drive(me) {
                         drive::tell(seconds, first);
                         ALL.driver.store(0, Ordering::SeqCst);
-                        hand_over();
+                        hand_over(false);
                     }
                 }
                 let soon = watchdog.next();

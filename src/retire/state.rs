@@ -19,10 +19,14 @@ pub(super) struct State {
     pub(super) wanted: AtomicU64,
     /// The number of the thread that drives; 0: nobody does. | 0 -> who drives | who drives, or a fork -> 0 |
     pub(super) driver: AtomicU64,
+    /// 1: somebody found another thread driving, and waits until that one tells.
+    pub(super) passed_over: AtomicU32,
     /// Whoever drives has these in hand: the batch that waits for its readers, and since which grace period; the
     /// entries whose targets are held, and how many releases there had been when they were last looked at.
     pub(super) batch: AtomicPtr<Entry>,
     pub(super) grace: AtomicU64,
+    /// When that batch was taken: nanoseconds of CLOCK_MONOTONIC.
+    pub(super) since: AtomicU64,
     pub(super) held: AtomicPtr<Entry>,
     pub(super) looked: AtomicU64,
     /// How many are held.
@@ -44,8 +48,10 @@ macro_rules! state {
             finished: AtomicU64::new(0),
             wanted: AtomicU64::new(0),
             driver: AtomicU64::new(0),
+            passed_over: AtomicU32::new(0),
             batch: AtomicPtr::new(ptr::null_mut()),
             grace: AtomicU64::new(0),
+            since: AtomicU64::new(0),
             held: AtomicPtr::new(ptr::null_mut()),
             looked: AtomicU64::new(0),
             holding: AtomicU64::new(0),
@@ -64,7 +70,8 @@ loom::lazy_static! { pub(super) static ref ALL: State = state!(); }
 impl State {
     /// Lets the calling thread drive, if nobody does.
     pub(super) fn drive(&self, me: u64) -> bool {
-        self.driver.compare_exchange(0, me, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+        // SeqCst in the other case too: see `helper::pass`.
+        self.driver.compare_exchange(0, me, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
 
     /// Whether the calling thread drives already: it is in a function that was retired.

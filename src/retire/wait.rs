@@ -23,8 +23,8 @@ pub(super) fn poll() -> u64 {
     let me = thread::number();
     super::fork::see_to_it();
     let _ = all.helper.compare_exchange(NONE, POLLED, Ordering::SeqCst, Ordering::Relaxed);
-    if !pserialize::raw::is_inside() && helper::pass(me).is_some() {
-        helper::hand_over();
+    if !pserialize::raw::is_inside() {
+        helper::pass_for_all(me);
     }
     outstanding(all)
 }
@@ -76,7 +76,7 @@ pub(super) fn barrier(who: &str, patience: Patience) -> Result<(), GaveUp> {
             return Ok(());
         }
         if helper::start().is_err() || all.helper.load(Ordering::SeqCst) == POLLED {
-            return drive_until(all, need, me, patience);
+            return drive_until(who, need, me, patience);
         }
         if let Some(seconds) = watchdog.due() {
             report(format_args!("{who} has waited {seconds} s; {} things are left", outstanding(all)));
@@ -90,23 +90,27 @@ fn is_reached(all: &State, need: u64) -> bool {
 }
 
 /// Where nobody else does.
-fn drive_until(all: &State, need: u64, me: u64, patience: Patience) -> Result<(), GaveUp> {
-    let mut watch = Watch::default();
+fn drive_until(who: &str, need: u64, me: u64, patience: Patience) -> Result<(), GaveUp> {
+    let all: &State = &ALL;
+    let (mut watch, mut busy) = (Watch::default(), Watchdog::new());
     loop {
         let (seen, turned) = (ATTENTION.moved.word(), all.turned.word()); // E4
-        let next = helper::pass(me);
-        if next.is_some() {
-            helper::hand_over();
-        }
+        let next = helper::pass_for_all(me);
         if is_reached(all, need) {
             return Ok(());
         }
         match next {
-            // The word has moved since, by `hand_over` if by nothing else: one more step before the sleep would be
-            // too many.
-            Some(next) => watch.rest(next, seen.wrapping_add(1), &ATTENTION.moved, patience)?,
-            // Another thread, which tells of long waits itself.
-            None => patience.wait(&all.turned, turned, u64::MAX)?,
+            // Having told the others, it has moved the word itself: one more step before the sleep would be too many.
+            Some((next, told)) => watch.rest(next, seen.wrapping_add(u32::from(told)), &ATTENTION.moved, patience)?,
+            None => {
+                if let Some(seconds) = busy.due() {
+                    report(format_args!(
+                        "{who} has waited {seconds} s; {} things are left, which another thread sees to, or is in a function of",
+                        outstanding(all)
+                    ));
+                }
+                patience.wait(&all.turned, turned, busy.next())?;
+            }
         }
     }
 }
