@@ -12,6 +12,15 @@ folder=$target/${CARGO_BUILD_TARGET:+$CARGO_BUILD_TARGET/}$folder
 
 ${CARGO:-cargo} rustc --locked --manifest-path "$source/Cargo.toml" --target-dir "$target" -p psref-ffi --lib \
     --crate-type staticlib --profile "$profile" "$@"
+# cargo's own list of the sources, under the name that ninja knows the library by.
+sed "s|^[^:]*libpsref_ffi\.a:|$output:|" "$folder/libpsref_ffi.d" >"$depfile"
+case " $* " in
+*borrowed-symbols*) ;;
+*)
+    cp "$folder/libpsref_ffi.a" "$output"
+    exit
+    ;;
+esac
 # Where std walks stacks it comes to src/sys/borrowed_symbols.rs, and that to what std called before.
 ${OBJCOPY:-objcopy} --redefine-syms=/dev/stdin "$folder/libpsref_ffi.a" "$output" <<END
 _Unwind_Backtrace __psref_unwind_backtrace
@@ -21,5 +30,3 @@ __psref_true_unwind_backtrace _Unwind_Backtrace
 __psref_true_unwind_get_ip _Unwind_GetIP
 __psref_true_unwind_get_cfa _Unwind_GetCFA
 END
-# cargo's own list of the sources, under the name that ninja knows the library by.
-sed "s|^[^:]*libpsref_ffi\.a:|$output:|" "$folder/libpsref_ffi.d" >"$depfile"

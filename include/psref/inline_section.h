@@ -14,7 +14,8 @@
  *     function of C++ it drops the descriptor too.
  * I5. The words are found through the global offset table also in code that is not position-independent: the program has no copy of them.
  *     Where the library has words of another version, the program or plug-in is refused as it is loaded.
- * I6. What belongs to the thread is read anew in each call: a coroutine may have moved.
+ * I6. What belongs to the thread is read anew in each call: a coroutine may have moved. (But gcc's -mno-tls-direct-seg-refs lets it keep
+ *     the thread pointer itself: programs whose coroutines move are compiled without that.)
  */
 
 #ifndef PSREF_INLINE_SECTION_H
@@ -50,7 +51,7 @@
 
 #define PSREF_INLINE_LIKELY(plain) __builtin_expect((plain), 1)
 
-/* Words of the library's, and slots, which the low bit of an address may mark. */
+/* Words of the library's, and slots, whose target's address may be marked. */
 typedef uintptr_t __attribute__((__may_alias__)) psref_inline_word;
 typedef uint32_t __attribute__((__may_alias__)) psref_inline_half;
 typedef uintptr_t __attribute__((__may_alias__, __aligned__(1))) psref_inline_slot;

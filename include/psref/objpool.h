@@ -96,8 +96,8 @@ int objpool_init(struct objpool_head *head,
 /**
  * Takes an object out of a pool. What its last user wrote to it is still there.
  *
- * Returns the object, or NULL when none is free: every object was in somebody's hands, or on its way from one place to another,
- * when it was looked for. A pool that has ended answers NULL.
+ * Returns the object, or NULL when none was found: where each place was looked at, every object was in somebody's hands, on its way
+ * from one place to another, or had been given back in a place already looked at. A pool that has ended answers NULL.
  *
  * Context: any, signal handlers too; never sleeps. Source: `<linux/objpool.h>`.
  *

@@ -6,6 +6,7 @@
 //!
 //! Should a later std walk in another way, it finds the true stack, or a frame that is all zero; [`around`] then answers nothing.
 
+use super::signals;
 use std::backtrace::Backtrace;
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
@@ -73,7 +74,11 @@ unsafe extern "C" fn __psref_unwind_get_cfa(context: *const c_void) -> usize {
 /// What std tells of the instruction at an address, in its own form (`{:#}` of a [`Backtrace`]); nothing where std did not ask us.
 pub(crate) fn around(call: usize) -> String {
     // It takes a return address, and looks at what is before.
-    RETURNS_TO.set(call.wrapping_add(1));
-    let stack = Backtrace::force_capture();
-    if RETURNS_TO.replace(0) != 0 { String::new() } else { format!("{stack:#}") }
+    // Not in a handler, that might want to walk a stack of its own.
+    let (stack, asked) = signals::blocked(|| {
+        RETURNS_TO.set(call.wrapping_add(1));
+        let stack = Backtrace::force_capture();
+        (stack, RETURNS_TO.replace(0) == 0)
+    });
+    if asked { format!("{stack:#}") } else { String::new() }
 }

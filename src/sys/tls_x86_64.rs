@@ -11,8 +11,8 @@
 //! | 32 | an area in the shape of the kernel's `struct rseq` whose cpu_id is -1 |
 //!
 //! `__psref_rseq_offset` tells the sections where the rseq area is, from the thread pointer; where the C library registered none, it
-//! leads to the area above: a section sees "no CPU" and leaves by the test it makes anyway. It is set before any other code of the
-//! program runs, and never changes: so inlined code may load it once for many sections. What it finds there it compares with a limit, the
+//! leads to the area above: a section sees "no CPU" and leaves by the test it makes anyway. It is set by the library's constructor, the first
+//! of all, and never changes: so inlined code may load it once for many sections. What it finds there it compares with a limit, the
 //! process's, a class's or a pool's, each of which is 0 until the back end was chosen, and stays 0 where that is the atomics.
 //! (A relocation could preset it; lld refuses that one in shared libraries.)
 
@@ -104,7 +104,8 @@ global_asm!(
     ".size __psref_rseq_offset, 8",
     ".org 99b + {rseq_offset}",
     "__psref_rseq_offset:",
-    ".quad 0",
+    ".quad 0x4000000000000000", // from the thread pointer, no address: who is earlier than `start` faults
+
     ".globl __psref_cpu_limit",
     ".hidden __psref_cpu_limit",
     ".type __psref_cpu_limit, @object",
