@@ -3,7 +3,7 @@
 
 use psref::{Class, Patience, Target, retire};
 use std::sync::mpsc::channel;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[test]
 fn whoever_gives_up_hands_over_to_another_who_waits() {
@@ -24,11 +24,13 @@ fn whoever_gives_up_hands_over_to_another_who_waits() {
                     None => {
                         retire::barrier();
                         tell.send(()).unwrap();
-                        return;
                     }
                 });
             }
-            std::thread::sleep(Duration::from_micros(turn * 30));
+            let began = Instant::now();
+            while began.elapsed() < Duration::from_micros(turn * 30) {
+                std::hint::spin_loop();
+            }
             assert!(told.try_recv().is_err(), "held, and the barrier has returned");
             drop(guard);
             if told.recv_timeout(Duration::from_secs(30)).is_err() {
