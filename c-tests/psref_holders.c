@@ -61,7 +61,7 @@ static void holders_are_told_with_thread_cpu_place_and_time(bool strict)
 	CHECK(strcmp(psref_backend(), "rseq") != 0 || test_threads_without_rseq() || seen[0].psh_cpu >= 0);
 	CHECK_EQ(seen[0].psh_acquired_at != NULL, strict);
 	CHECK(!strict || ((uintptr_t)seen[0].psh_acquired_at > (uintptr_t)acquire_here &&
-			  (uintptr_t)seen[0].psh_acquired_at < (uintptr_t)acquire_here + 256));
+			  (uintptr_t)seen[0].psh_acquired_at < (uintptr_t)acquire_here + 1024)); // its code; a sanitizer's is long
 	CHECK(strict ? seen[0].psh_since >= before && seen[0].psh_since <= now() : seen[0].psh_since == 0);
 	CHECK_EQ(seen[1].psh_tid, 0x77777777); // no more than were asked for
 	STORE(&going, 1);
