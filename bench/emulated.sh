@@ -68,7 +68,7 @@ machine instructions 1/1 1
 wait
 ! grep -qx 126 "$work"/*.status 2>/dev/null || exit 77
 for runs in "$work"/*.runs; do
-    [ -e "$runs" ] || exit 1 # no machine could be measured
+    [ -e "$runs" ] || { echo "emulated.sh: nothing was measured" >&2; exit 1; }
     grep -vF "$(grep -o '"machine": "[^"]*"' "$runs" | head -n 1)" "$work/kept" >"$work/others" || true
     mv "$work/others" "$work/kept"
 done
