@@ -7,7 +7,7 @@ STAGE = build/stage
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
 .PHONY: help demo test test-layers test-rust test-loom test-library test-readme test-examples test-c test-dropin test-python test-wheel \
-	test-bench test-models verify vm fuzz poor flaky torture bench install stage setup setup-python setup-test setup-verify doctor headers fmt lint clean
+	test-bench test-models verify vm fuzz poor flaky torture bench scaling install stage setup setup-python setup-test setup-verify doctor headers fmt lint clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s%s\n", $$1, $$2 }' Makefile
@@ -91,6 +91,10 @@ torture: setup ## everything at once, with faults, for SECS=600 seconds; TORTURE
 bench: stage ## measure this machine, write docs/benchmarks.md
 	bench/run.sh $(STAGE) --json build/bench.json
 	bench/page.sh build/bench.json docs
+
+scaling: setup-verify stage ## measure waits against CPUs, on emulated machines, for docs/benchmarks.md
+	bench/emulated.sh $(STAGE) docs/benchmarks/emulated.json
+	bench/page.sh --emulated docs
 
 install: setup ## build and install under PREFIX (/usr/local), below DESTDIR
 	scripts/install.sh build/install $(PREFIX)

@@ -17,6 +17,7 @@
 //   facts.c         the machine                      floor/          a library of empty functions
 //   report_footprint.c  what is printed of memory    sizes.h         the library's constants
 //   batches.c       destroying many at once
+//   emulated/       a program of its own: waits against CPUs, on emulated machines
 //   peers/          other libraries, each built where it is installed
 #ifndef PSREF_BENCH_H
 #define PSREF_BENCH_H

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """page.py JSON DIRECTORY: from what `bench --json` wrote, DIRECTORY/benchmarks.md and pictures beside it.
+page.py --emulated DIRECTORY: only the section and picture of DIRECTORY/benchmarks/emulated.json.
 
 Every figure and every judgement on the page comes from there; `bench/page.sh` runs this with what it needs.
 """
@@ -7,10 +8,11 @@ Every figure and every judgement on the page comes from there; `bench/page.sh` r
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
 from pathlib import Path
 
-from page_data import FLOOR, MEMBARRIER, NOTHING, Figures, Spread, number, show, spread_of
+import page_emulated
+from page_data import FLOOR, MEMBARRIER, NOTHING, Figures, Spread, number, show, spread_of, table
+from page_emulated import Emulated
 
 # What the contestants' jobs are called, and what is said of each that no figure says.
 JOBS = {
@@ -29,13 +31,9 @@ COMMANDS = """\
 make bench                                          # measures, and writes this page
 bench/run.sh build/stage --json build/bench.json    # only measures
 bench/page.sh build/bench.json docs                 # only writes the page
+make scaling                                        # measures on emulated machines, and writes their section
 ```
 """.split("\n")
-
-
-def table(head: list[str], rows: Iterable[list[object]]) -> list[str]:
-    lines = ["| " + " | ".join(head) + " |", "|---" + "|---:" * (len(head) - 1) + "|"]
-    return [*lines, *("| " + " | ".join(show(cell) for cell in row) + " |" for row in rows), ""]
 
 
 def count_of(n: int, thing: str) -> str:
@@ -212,7 +210,7 @@ def target_section(figures: Figures) -> list[str]:
     return ["## Targets", "", *table(["target", "seen", "limit", ""], rows)]
 
 
-def text_of(figures: Figures, pictures: set[str]) -> str:
+def text_of(figures: Figures, pictures: set[str], emulated: Emulated | None = None) -> str:
     lines = [
         "<!-- SPDX-License-Identifier: MIT OR Apache-2.0 -->",
         "<!-- Written by `make bench` from what it measured; not by hand. -->",
@@ -231,7 +229,8 @@ def text_of(figures: Figures, pictures: set[str]) -> str:
     for job in JOBS:
         lines += job_section(figures, job, pictures)
     lines += thread_section(figures, pictures) + handed_section(figures) + destroy_section(figures, pictures)
-    lines += scaling_section(figures) + memory_section(figures) + target_section(figures)
+    lines += scaling_section(figures) + page_emulated.section(emulated, pictures)
+    lines += memory_section(figures) + target_section(figures)
     lines += COMMANDS
     text = "\n".join(lines)
     while "\n\n\n" in text:
@@ -239,7 +238,7 @@ def text_of(figures: Figures, pictures: set[str]) -> str:
     return text
 
 
-def draw(figures: Figures, directory: Path) -> set[str]:
+def draw(figures: Figures, directory: Path, emulated: Emulated | None = None) -> set[str]:
     """The names of the pictures that there are now."""
     import page_charts
 
@@ -254,18 +253,38 @@ def draw(figures: Figures, directory: Path) -> set[str]:
     for n in figures.crowds():
         name = f"destroy-{n}.svg"
         drawn[name] = page_charts.destroy(figures, n, f"Destroying, {n} busy", directory / name)
+    drawn[page_emulated.PICTURE] = page_charts.emulated(emulated, directory / page_emulated.PICTURE)
     return {name for name, there in drawn.items() if there}
 
 
-def main() -> None:
+def write_emulated(directory: Path) -> None:
+    """Only their section: the others' figures need not be at hand."""
+    import page_charts
+
+    emulated = Emulated.read(directory / "benchmarks/emulated.json")
+    there = page_charts.emulated(emulated, directory / "benchmarks" / page_emulated.PICTURE)
+    page = directory / "benchmarks.md"
+    lines = page_emulated.section(emulated, {page_emulated.PICTURE} if there else set())
+    page.write_text(page_emulated.replaced(page.read_text(encoding="utf-8"), lines), encoding="utf-8")
+    print(f"{page}: what was measured on emulated machines")
+
+
+def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Writes benchmarks.md and its pictures from bench's JSON.")
-    parser.add_argument("json", type=Path)
+    parser.add_argument("json", type=Path, nargs="?")
     parser.add_argument("directory", type=Path)
-    arguments = parser.parse_args()
+    parser.add_argument("--emulated", action="store_true", help="only the section about emulated machines")
+    arguments = parser.parse_args(words)
+    if arguments.emulated == bool(arguments.json):
+        parser.error("either JSON or --emulated")
+    if arguments.emulated:
+        write_emulated(arguments.directory)
+        return
     figures = Figures.read(arguments.json)
-    pictures = draw(figures, arguments.directory / "benchmarks")
+    emulated = Emulated.read(arguments.directory / "benchmarks/emulated.json")
+    pictures = draw(figures, arguments.directory / "benchmarks", emulated)
     page = arguments.directory / "benchmarks.md"
-    page.write_text(text_of(figures, pictures), encoding="utf-8")
+    page.write_text(text_of(figures, pictures, emulated), encoding="utf-8")
     print(f"{page}, and {count_of(len(pictures), 'picture')} beside it")
 
 

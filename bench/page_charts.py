@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""The pictures of the page: bars of medians, with whiskers to the quartiles. The same figures give the same files."""
+"""The pictures of the page: medians, with whiskers to the quartiles. The same figures give the same files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import matplotlib
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
 
-from page_data import Figures, Spread
+from page_data import MEMBARRIER, Figures, Spread
+from page_emulated import Emulated, Run, ratio
 
 OURS, PEER, SHOWN = "#1b6ca8", "#b0b0b0", "#e3d5a8"
 plt.rcParams.update({"svg.hashsalt": "psref", "svg.fonttype": "none", "font.size": 9})
@@ -75,3 +76,42 @@ def destroy(figures: Figures, others: int, title: str, path: Path) -> bool:
         if (spread := figures.ns(name, 1 + others)) is not None
     ]
     return bars(path, title, "us", rows, log=True)
+
+
+def emulated(machines: Emulated | None, path: Path) -> bool:
+    """A line for every wait, over the possible CPUs: all of them online and used, and only as many as at the left."""
+    runs = [run for run in machines.timed() if run["used"] > 1] if machines else []
+    if machines is None or not runs:
+        path.unlink(missing_ok=True)
+        return False
+    few = runs[0]["online"]
+    kinds: list[tuple[str, list[Run]]] = [
+        ("-", [run for run in runs if run["used"] == run["online"] == run["possible"]]),
+        (":", [run for run in runs if run["used"] == run["online"] == few]),
+    ]
+    figure, axes = plt.subplots(figsize=(8, 4.5))
+    shades = iter(plt.get_cmap("Blues")([0.95, 0.75, 0.6, 0.45]))
+    for marker, name in zip("sovD^x", machines.names(), strict=False):
+        ours = not name.startswith(("liburcu", MEMBARRIER))
+        tint = next(shades, OURS) if ours else PEER if name != MEMBARRIER else "#333333"
+        for style, among in kinds:
+            told = [(run["possible"], spread) for run in among if (spread := ratio(run, name, "look"))]
+            if not told:
+                continue
+            medians = [s.median for _, s in told]
+            whiskers = [[max(s.median - s.q1, 0) for _, s in told], [max(s.q3 - s.median, 0) for _, s in told]]
+            label = name if style == "-" else None
+            look = {"fmt": marker + style, "color": tint, "label": label, "capsize": 3}
+            axes.errorbar([n for n, _ in told], medians, yerr=whiskers, **look)
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    ticks = sorted({run["possible"] for run in runs})
+    axes.set_xticks(ticks, [str(n) for n in ticks])
+    axes.minorticks_off()
+    axes.set_xlabel(f"possible CPUs; dotted: {few} of them online and used, else all")
+    axes.set_ylabel("looks")
+    axes.set_title("Against CPUs, emulated", loc="left")
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
+    plt.close(figure)
+    return True

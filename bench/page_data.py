@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,11 @@ def show(value: object) -> str:
     if value is None:
         return NOTHING
     return number(value) if isinstance(value, float) else str(value)
+
+
+def table(head: list[str], rows: Iterable[list[object]]) -> list[str]:
+    lines = ["| " + " | ".join(head) + " |", "|---" + "|---:" * (len(head) - 1) + "|"]
+    return [*lines, *("| " + " | ".join(show(cell) for cell in row) + " |" for row in rows), ""]
 
 
 def spread_of(raw: dict[str, float | None] | None) -> Spread | None:

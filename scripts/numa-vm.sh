@@ -15,6 +15,8 @@
 #   -k FILE  kernel to boot, instead of Debian's cloud kernel (see below)
 #   -K ARGS  more arguments for the kernel, such as 'maxcpus=3'
 #   -q ARGS  more arguments for qemu, such as '-singlestep'
+#   -i       the guest's clock counts instructions, a nanosecond each: the same in every run. For one CPU (and absent
+#            ones): with more, qemu 7.2 hangs where one of them waits for another
 #
 # Nodes form a ring: neighbours have distance 20, theirs 30, and so on. Exit status 124: out of time; 125: the guest
 # ended without a status, and the end of its console is shown; 126: something is missing on this machine.
@@ -28,8 +30,8 @@ usage() { sed -n '3,/^set /{ /^#/s/^# \{0,1\}//p }' "$0" >&2; exit 2; }
 die() { echo "numa-vm: $2" >&2; exit "$1"; }
 need() { command -v "$1" >/dev/null || die 126 "$1 is missing; it comes with the Debian package $2"; }
 
-mib=256 absent=0 limit=300 kernel='' kernel_args='' qemu_args=''
-while getopts m:x:t:k:K:q: option; do
+mib=256 absent=0 limit=300 kernel='' kernel_args='' qemu_args='' counted=''
+while getopts m:x:t:k:K:q:i option; do
     case $option in
     m) mib=$OPTARG ;;
     x) absent=$OPTARG ;;
@@ -37,6 +39,7 @@ while getopts m:x:t:k:K:q: option; do
     k) kernel=$OPTARG ;;
     K) kernel_args=$OPTARG ;;
     q) qemu_args=$OPTARG ;;
+    i) counted=yes ;;
     *) usage ;;
     esac
 done
@@ -144,14 +147,19 @@ for ((i = 0; i < count; i++)); do
 done
 possible=$((cpus + absent))
 machine+=(-m "${memory}M" -smp "$cpus,maxcpus=$possible,sockets=$possible,cores=1,threads=1")
+# no_timer_check: where the host is busy, the emulated timer may look broken to the kernel, which then gives up.
 # Above 16 CPUs one host thread for all of them boots many times faster than one for each.
 threads=multi
 [ "$cpus" -le 16 ] || threads=single
+if [ -n "$counted" ]; then
+    [ "$cpus" = 1 ] || die 2 "-i is for one CPU"
+    threads=single machine+=(-icount 'shift=0,sleep=off')
+fi
 
 status=0
 # shellcheck disable=SC2086 # kernel and qemu arguments are lists
 timeout -k 5 "$limit" qemu-system-x86_64 -M q35 -cpu max -accel "tcg,thread=$threads" "${machine[@]}" \
-    -kernel "$kernel" -initrd "$work/initrd" -append "console=ttyS0 panic=-1 edd=off $kernel_args" \
+    -kernel "$kernel" -initrd "$work/initrd" -append "console=ttyS0 panic=-1 edd=off no_timer_check $kernel_args" \
     -nodefaults -display none -no-reboot \
     -serial "file:$work/console" -serial stdio -serial "file:$work/status" $qemu_args </dev/null || status=$?
 case $status in 124 | 137) die 124 "no end after $limit s" ;; esac
