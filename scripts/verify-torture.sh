@@ -6,6 +6,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 seed=${1:-3}
 torture() { cargo run -q --release -p psref-torture --features inject -- --seed "$seed" "$@"; }
-torture --secs 60 all
+# What is installed is loaded and unloaded meanwhile.
+library=()
+[ ! -e build/stage/lib/libpsref.so.0 ] || library=(--library build/stage/lib/libpsref.so.0)
+torture --secs 60 "${library[@]}" all
 PSREF_BACKEND=atomic torture --secs 60 all
-torture --planted --secs 60
+torture --planted --secs 45
