@@ -33,8 +33,9 @@ const _: () = assert!(PSREF_RETIRE_MAX as u64 == retire::BOUND);
 ///
 /// `fn` runs in a thread of the library's own, which the first call starts, or in calls of psref_retire_poll() and
 /// psref_retire_barrier(); with all signals blocked, and not cancelled. It returns: it does not end its thread. It is
-/// never called in this function. It may retire others, destroy the class, sleep, and fork; others wait for their turn meanwhile. The order in which functions are called is not promised. What is left
-/// when the process ends is not called.
+/// never called in this function. It may retire others, destroy the class, sleep, and fork; others wait for their turn
+/// meanwhile. The order in which functions are called is not promised. What is left when the process ends is not
+/// called.
 ///
 /// Things are taken in batches: the first one waits up to a millisecond for more. Each batch costs one membarrier,
 /// and one more if something of it is held.

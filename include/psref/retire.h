@@ -39,8 +39,9 @@ extern "C" {
  *
  * `fn` runs in a thread of the library's own, which the first call starts, or in calls of psref_retire_poll() and
  * psref_retire_barrier(); with all signals blocked, and not cancelled. It returns: it does not end its thread. It is
- * never called in this function. It may retire others, destroy the class, sleep, and fork; others wait for their turn meanwhile. The order in which functions are called is not promised. What is left
- * when the process ends is not called.
+ * never called in this function. It may retire others, destroy the class, sleep, and fork; others wait for their turn
+ * meanwhile. The order in which functions are called is not promised. What is left when the process ends is not
+ * called.
  *
  * Things are taken in batches: the first one waits up to a millisecond for more. Each batch costs one membarrier,
  * and one more if something of it is held.
@@ -60,10 +61,7 @@ extern "C" {
  * Requires: nobody finds the target any more except by read sections that are open now. It lives until `fn` is called; `fn`
  * may be called so in any thread.
  */
-int psref_target_retire(struct psref_target *target,
-                        struct psref_class *class_,
-                        void (*fn)(void *arg),
-                        void *arg);
+int psref_target_retire(struct psref_target *target, struct psref_class *class_, void (*fn)(void *arg), void *arg);
 
 /**
  * Calls `fn` with `arg` once, after every read section of the process that is open now has ended: what

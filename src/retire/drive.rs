@@ -125,7 +125,7 @@ fn take(all: &State) {
         BATCHES.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         all.batch.store(batch, Ordering::Relaxed);
         #[cfg(not(loom))]
-        all.since.store(clock::now(), Ordering::Relaxed);
+        all.since.store(clock::now(), Ordering::Relaxed); // for who drives alone
         all.grace.store(pserialize::perform::begin(), Ordering::Relaxed); // E3
     }
 }
@@ -306,7 +306,7 @@ pub(super) fn tell(seconds: u64, first: bool) {
             pserialize::perform::tell("what was retired", all.grace.load(Ordering::Relaxed), waited / watchdog::SECOND);
         }
     }
-    let oldest = all.finished.load(Ordering::Relaxed) + 1;
+    let oldest = all.finished.load(Ordering::Relaxed) + 1; // moved by who drives alone
     let mut list = all.held.load(Ordering::Relaxed);
     let mut left = SHOWN;
     while let Some(entry) = at(list)

@@ -97,6 +97,7 @@ fn pass(me: u64) -> Option<Next> {
 pub(super) fn pass_for_all(me: u64) -> Option<(Next, bool)> {
     process::uncancelled(|| {
         signals::blocked(|| {
+            // Relaxed: moved by who drives alone, so ordered by `driver`; by another after this, others are told once too often.
             let before = ALL.finished.load(Ordering::Relaxed);
             let next = pass(me)?;
             Some((next, hand_over(ALL.finished.load(Ordering::Relaxed) != before)))
@@ -143,6 +144,7 @@ impl Watch {
                 patience.wait(moved, seen, u64::MAX)
             }
             Next::Readers | Next::Holders => {
+                // Relaxed: a report a look later.
                 let finished = ALL.finished.load(Ordering::Relaxed);
                 let anew = || (Watchdog::new(), finished);
                 let (watchdog, since) = self.0.get_or_insert_with(anew);

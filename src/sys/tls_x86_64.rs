@@ -253,7 +253,7 @@ pub(crate) fn arm(cpus: u32) {
 
 /// Whether [`arm`] was called: else the threads' CPUs are nobody's business.
 pub(crate) fn is_armed() -> bool {
-    cpu_limit().load(Ordering::Relaxed) != 0
+    cpu_limit().load(Ordering::Relaxed) != 0 // a hint: nothing is read by it
 }
 
 /// Forgets the section that the calling thread was in last: from here on the kernel has nothing to look up in the module that

@@ -3,6 +3,10 @@
 //! an oracle that counts; of any face of the library. Mutants of the oracle must differ from the library, or the sequences show
 //! nothing.
 
+#[macro_use]
+#[path = "mutants.rs"]
+mod mutants;
+
 use crate::worker::Worker;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -60,9 +64,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     vec((op, 0..THREADS, 0..1000_usize), 1..80)
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Mutant {
-    None,
+mutants! {
     DrainedTargetsAcquire,
     DrainingTargetsAreNotCopied,
     CopiesDoNotCount,
@@ -291,16 +293,7 @@ pub fn agree<F: Face>() {
 
 /// Every mutant of the oracle differs.
 pub fn mutants_differ<F: Face>() {
-    use Mutant::*;
-    let mutants = [
-        DrainedTargetsAcquire,
-        DrainingTargetsAreNotCopied,
-        CopiesDoNotCount,
-        HeldByAnybody,
-        HeldWhereReleased,
-        DrainsReopen,
-    ];
-    for mutant in mutants {
+    for &mutant in Mutant::ALL {
         let outcome = runner(300, 0).run(&steps(), |steps| play::<F>(mutant, &steps));
         assert!(outcome.is_err(), "300 cases did not show {mutant:?}");
     }

@@ -3,6 +3,10 @@
 //! oracle that is a set; of any face of the library. As nobody else runs meanwhile, every answer is exact. Mutants of the oracle must differ from the
 //! library, or the sequences show nothing.
 
+#[macro_use]
+#[path = "mutants.rs"]
+mod mutants;
+
 use crate::common;
 use crate::stock::{Api, Hands, Object, StockOf};
 use crate::worker::Worker;
@@ -39,9 +43,7 @@ fn cases_of() -> impl Strategy<Value = (usize, Vec<Step>)> {
     (prop_oneof![1..4_usize, 1..40_usize, 60..140_usize], vec((op, 0..THREADS, 0..1000_usize), 1..120))
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Mutant {
-    None,
+mutants! {
     /// The last object is kept.
     EmptyTooEarly,
     /// One more than there are.
@@ -192,8 +194,7 @@ pub fn agree<A: Api>() {
 
 /// Every mutant of the oracle differs.
 pub fn mutants_differ<A: Api>() {
-    use Mutant::*;
-    for mutant in [EmptyTooEarly, OneMore, PushedTwice, HalfABulk, ForeignCounts, AllOrNothing] {
+    for &mutant in Mutant::ALL {
         let outcome = runner(200, 0).run(&cases_of(), |(objects, steps)| play::<A>(mutant, objects, &steps));
         assert!(outcome.is_err(), "200 cases did not show {mutant:?}");
     }

@@ -3,6 +3,9 @@
 //! that wait, beside an oracle that writes everything into one list; of any face of the library. Mutants of the oracle must
 //! differ from the library, or the sequences show nothing.
 
+#[macro_use]
+#[path = "mutants.rs"]
+mod mutants;
 #[path = "face.rs"]
 pub mod face;
 #[path = "world.rs"]
@@ -83,9 +86,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     vec((op, 0..THREADS, 0..1000_usize), 1..120)
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Mutant {
-    None,
+mutants! {
     DrainedCountsAcquire,
     DrainingCountsAreNotCloned,
     ClonesDoNotCount,
@@ -134,27 +135,9 @@ pub fn agree<F: Face>() {
 
 /// Every mutant of the oracle differs, of those that this face can tell from it.
 pub fn mutants_differ<F: Face>() {
-    use Mutant::*;
     let _alone = alone();
-    let mutants = [
-        DrainedCountsAcquire,
-        DrainingCountsAreNotCloned,
-        ClonesDoNotCount,
-        FailedTrydrainsClose,
-        TrydrainsReopen,
-        DrainsReopen,
-        ClosedGatesPass,
-        ClosedGatesKeepHandlersOut,
-        SealsForgetHandlers,
-        SealedGatesMakeWait,
-        SealsOpen,
-        SectionsDoNotNest,
-        SectionsAreTheProcesss,
-        PerformsIgnoreOthers,
-        PerformsInsideWait,
-    ];
-    for mutant in mutants {
-        if F::IS_C && mutant == DrainingCountsAreNotCloned {
+    for &mutant in Mutant::ALL {
+        if F::IS_C && mutant == Mutant::DrainingCountsAreNotCloned {
             continue; // in C they are not
         }
         // Most show in a few; in C, where what drains is not cloned, clones that do not count seldom do.

@@ -12,7 +12,9 @@ pub mod retire;
 mod retire_alone;
 
 use crate::board::{Count, Desk};
+use crate::page::Page;
 use crate::random::Random;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// A thread's turn.
@@ -41,6 +43,18 @@ impl Turn<'_> {
                 std::hint::spin_loop();
             }
         }
+    }
+
+    /// Gives one of what this thread holds to whoever comes next, and takes some of what others gave; nothing, where others do so now.
+    pub fn exchange<H>(&mut self, handed: &Mutex<Vec<H>>, mine: &mut Vec<H>, page: impl Fn(&H) -> &'static Page) {
+        let Ok(mut handed) = handed.try_lock() else { return };
+        if let Some(held) = mine.pop() {
+            self.desk.lets_go(page(&held));
+            self.count(Count::Handed, 1);
+            handed.push(held);
+        }
+        let others = self.random.below(3).min(handed.len());
+        mine.extend(handed.drain(..others));
     }
 
     pub fn count(&self, what: Count, n: u64) {

@@ -289,16 +289,8 @@ impl Mix for Retired {
         turn.wander();
         turn.random.dawdle();
         turn.linger();
-        if turn.random.one_in(4)
-            && let Ok(mut handed) = self.handed.try_lock()
-        {
-            if let Some(held) = mine.pop() {
-                turn.desk.lets_go(held.page);
-                turn.count(Count::Handed, 1);
-                handed.push(held);
-            }
-            let others = turn.random.below(3).min(handed.len());
-            mine.extend(handed.drain(..others));
+        if turn.random.one_in(4) {
+            turn.exchange(&self.handed, &mut mine, |held| held.page);
         }
         while !mine.is_empty() {
             let held = mine.swap_remove(turn.random.below(mine.len()));
