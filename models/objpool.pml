@@ -3,7 +3,7 @@
  * sets that change in one step; depot.pml has their insides.
  *
  * Each CPU has a magazine {guard, count, entries}. Guard = {version, OPEN CLOSING FROZEN}, count = {version, number}: a section tests the
- * low half of the one and stores the low half of the other.
+ * low half of the one (the code's is the capacity where it is OPEN, else 0) and stores the low half of the other.
  *  pop      section: guard open? the last entry, or as many as are wanted; count less <- commit. Else slow: own magazine being recalled:
  *           recall; every depot, the own CPU's first: a batch, one is the answer and one section puts the others into the magazine;
  *           every magazine that shows objects: recall; every depot once more; NULL.
@@ -29,6 +29,7 @@
  * Switches of this file (default = the design; each drops a rule and must fail, but those told):
  *  NO_GUARD        sections do not test the guard
  *  GUARD_OUT       the guard is tested before the section, not in it                    R4
+ *  COUNT_FIRST     the guard is tested in the section, but behind the load of the count: an earlier count beside an open guard
  *  NO_VERSIONS     no CAS compares the version                                          R24
  *  NO_GUARD_VERSION  no CAS of the guard compares the version                           R24
  *  NO_COUNT_VERSION  no CAS of the count compares the version                           R24
@@ -179,10 +180,18 @@ take:                                   /* the section: up to e objects off the 
 #ifdef GUARD_OUT
   atomic { RUN(t) -> if :: SHUT(CPU(t)) -> goto no_take :: else fi }
   atomic { RUN(t) -> sec[t] = 1; m = CPU(t) }
+#elif defined(COUNT_FIRST)
+  atomic { RUN(t) -> sec[t] = 1; m = CPU(t); c = LOAD(t, COUNT(m)) }
+  SECTION(cut_take, if :: SHUT(m) -> sec[t] = 0; m = 0; c = 0; goto no_take :: else fi)
 #else
   atomic { RUN(t) -> if :: SHUT(CPU(t)) -> goto no_take :: else -> sec[t] = 1; m = CPU(t) fi }
 #endif
-  SECTION(cut_take, n = LOAD(t, COUNT(m)); e = (over -> HALF : (ROOM == 2 && !hand -> 2 : 1));
+#ifdef COUNT_FIRST
+#define COUNTED c
+#else
+#define COUNTED LOAD(t, COUNT(m))
+#endif
+  SECTION(cut_take, n = COUNTED; e = (over -> HALF : (ROOM == 2 && !hand -> 2 : 1));
     if :: n == 0 -> sec[t] = 0; m = 0; e = 0; if :: over -> over = 0; goto put :: else -> goto no_take fi :: else fi)
 take_one:
   SECTION(cut_take, n--; e--; o = LOAD(t, ENTRY(m, n)); r = r | BIT(o) | (r & BIT(o) -> NONE : 0); o = 0;

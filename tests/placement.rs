@@ -12,7 +12,7 @@ mod stock;
 
 use common::Thing;
 use counting::Count;
-use psref::objpool::entry::POOL_MAGAZINES;
+use psref::objpool::entry::POOL_MAGAZINE;
 use psref::percpu::entry::{COUNT_CELLS, STRIPE_SHIFT};
 use psref::psref::raw::Hold;
 use std::collections::BTreeMap;
@@ -105,7 +105,7 @@ fn everything_lies_on_the_node_of_its_cpu() {
     let slot = unsafe { (&raw const hold).byte_add(psref::psref::entry::PSREF_SLOT).cast::<usize>().read() };
     let cells = word(count.at() as usize + COUNT_CELLS);
     // SAFETY: a head that was initialised.
-    let magazines = word(unsafe { (*stock.head()).pool } as usize + POOL_MAGAZINES);
+    let magazines = unsafe { (*stock.head()).pool } as usize + POOL_MAGAZINE;
     for (&cpu, &node) in &nodes {
         // Where there are no sections holds lie in the last stripe, which is nobody's.
         if sections {

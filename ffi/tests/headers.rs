@@ -86,18 +86,20 @@ fn inline_constants() -> String {
     part(
         "In a pool.",
         &[
-            ("POOL_MAGAZINES", pool::POOL_MAGAZINES),
             ("POOL_LIMIT", pool::POOL_LIMIT),
-            ("POOL_CAPACITY", pool::POOL_CAPACITY),
             ("POOL_BASE", pool::POOL_BASE),
-            ("POOL_INVERSE", pool::POOL_INVERSE),
-            ("POOL_TWOS", pool::POOL_TWOS),
-            ("POOL_FLAT", pool::POOL_FLAT),
+            ("POOL_RECIPROCAL", pool::POOL_RECIPROCAL),
+            ("POOL_SPAN", pool::POOL_SPAN),
         ],
     );
+    let of_magazine = |offset| pool::POOL_MAGAZINE + offset;
     part(
-        "In a magazine.",
-        &[("MAGAZINE_GUARD", pool::GUARD), ("MAGAZINE_COUNT", pool::COUNT), ("MAGAZINE_ENTRIES", pool::ENTRIES)],
+        "From a pool to what is in CPU 0's magazine; the next CPU's comes a stripe later.",
+        &[
+            ("POOL_MAGAZINE_GUARD", of_magazine(pool::GUARD)),
+            ("POOL_MAGAZINE_COUNT", of_magazine(pool::COUNT)),
+            ("POOL_MAGAZINE_ENTRIES", of_magazine(pool::ENTRIES)),
+        ],
     );
     text.trim_end().to_owned()
 }

@@ -14,7 +14,7 @@
 
 
 /* The words that code reads whatever it does: the ABI's version. */
-#define PSREF_INLINE_WORDS "psref_inline_abi_2"
+#define PSREF_INLINE_WORDS "psref_inline_abi_3"
 #define PSREF_INLINE_THREAD "psref_inline_thread"
 
 /* In the process's words: what slow paths write and all others read. */
@@ -43,18 +43,15 @@
 #define PSREF_INLINE_COUNT_CELLS 8
 
 /* In a pool. */
-#define PSREF_INLINE_POOL_MAGAZINES 0
-#define PSREF_INLINE_POOL_LIMIT 8
-#define PSREF_INLINE_POOL_CAPACITY 12
-#define PSREF_INLINE_POOL_BASE 16
-#define PSREF_INLINE_POOL_INVERSE 24
-#define PSREF_INLINE_POOL_TWOS 32
-#define PSREF_INLINE_POOL_FLAT 40
+#define PSREF_INLINE_POOL_LIMIT 0
+#define PSREF_INLINE_POOL_BASE 8
+#define PSREF_INLINE_POOL_RECIPROCAL 16
+#define PSREF_INLINE_POOL_SPAN 24
 
-/* In a magazine. */
-#define PSREF_INLINE_MAGAZINE_GUARD 0
-#define PSREF_INLINE_MAGAZINE_COUNT 8
-#define PSREF_INLINE_MAGAZINE_ENTRIES 16
+/* From a pool to what is in CPU 0's magazine; the next CPU's comes a stripe later. */
+#define PSREF_INLINE_POOL_MAGAZINE_GUARD 64960
+#define PSREF_INLINE_POOL_MAGAZINE_COUNT 64968
+#define PSREF_INLINE_POOL_MAGAZINE_ENTRIES 64976
 
 #ifdef __cplusplus
 extern "C" {

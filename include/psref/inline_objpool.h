@@ -39,9 +39,9 @@ psref_inline_call_objpool_push(void *obj, struct objpool_head *head)
  *
  * section:
  *     cpu = cpu_id; if cpu >= pool.limit -> NULL
- *     m = pool.magazines + (cpu << SHIFT)
- *     if m.guard != open -> NULL
- *     n = m.count - 1; if n < 0 -> NULL
+ *     m = pool + MAGAZINE + (cpu << SHIFT)
+ *     g = m.guard                                     (before the count: an open guard's count is not an earlier one)
+ *     n = m.count - 1; if n >= g, unsigned -> NULL
  *     object = m.entries[n]
  *     m.count = n                                     <- commit
  */
@@ -58,13 +58,13 @@ psref_inline_take(const void *pool, uintptr_t area)
 	    "cmpl %c[limit](%[pool]), %k[magazine]\n"
 	    "jae 37f\n"
 	    "shlq %[shift], %[magazine]\n"
-	    "addq %c[magazines](%[pool]), %[magazine]\n"
-	    "cmpl $0, %c[guard](%[magazine])\n"
-	    "jne 37f\n"
+	    "addq %[pool], %[magazine]\n"
+	    "movl %c[guard](%[magazine]), %k[object]\n"
 	    PSREF_INLINE_STEP
 	    "movl %c[count](%[magazine]), %k[n]\n"
 	    "subl $1, %k[n]\n"
-	    "jb 37f\n"
+	    "cmpl %k[object], %k[n]\n"
+	    "jae 37f\n"
 	    "leaq %c[entries](%[magazine], %[n], 8), %[object]\n"
 	    "movq (%[object]), %[object]\n"
 	    PSREF_INLINE_STEP
@@ -73,8 +73,8 @@ psref_inline_take(const void *pool, uintptr_t area)
 	    PSREF_INLINE_ABORT("37: xorl %k[object], %k[object]\njmp 36f")
 	    "36:\n"
 	    : [object] "=&r"(object), [n] "=&r"(n), [magazine] "=&r"(magazine)
-	    : [area] "r"(area), [pool] "r"(pool), [limit] "i"(PSREF_INLINE_POOL_LIMIT), [magazines] "i"(PSREF_INLINE_POOL_MAGAZINES), [shift] "i"(PSREF_INLINE_STRIPE_SHIFT),
-	      [guard] "i"(PSREF_INLINE_MAGAZINE_GUARD), [count] "i"(PSREF_INLINE_MAGAZINE_COUNT), [entries] "i"(PSREF_INLINE_MAGAZINE_ENTRIES)
+	    : [area] "r"(area), [pool] "r"(pool), [limit] "i"(PSREF_INLINE_POOL_LIMIT), [shift] "i"(PSREF_INLINE_STRIPE_SHIFT),
+	      [guard] "i"(PSREF_INLINE_POOL_MAGAZINE_GUARD), [count] "i"(PSREF_INLINE_POOL_MAGAZINE_COUNT), [entries] "i"(PSREF_INLINE_POOL_MAGAZINE_ENTRIES)
 	    : "memory", "cc");
 	return object;
 }
@@ -95,10 +95,9 @@ PSREF_INLINE_FUNCTION bool
 psref_inline_is_object(uintptr_t object, const void *pool)
 {
 	uint64_t distance = object - PSREF_INLINE_AT(psref_inline_word, pool, PSREF_INLINE_POOL_BASE);
-	uint64_t product = distance * PSREF_INLINE_AT(psref_inline_word, pool, PSREF_INLINE_POOL_INVERSE);
-	uint32_t twos = PSREF_INLINE_AT(psref_inline_half, pool, PSREF_INLINE_POOL_TWOS);
+	uint64_t reciprocal = PSREF_INLINE_AT(psref_inline_word, pool, PSREF_INLINE_POOL_RECIPROCAL);
 
-	return (product >> (twos & 63) | product << (-twos & 63)) < PSREF_INLINE_AT(psref_inline_word, pool, PSREF_INLINE_POOL_FLAT);
+	return PSREF_INLINE_LIKELY(distance < PSREF_INLINE_AT(psref_inline_word, pool, PSREF_INLINE_POOL_SPAN)) && distance * reciprocal < reciprocal;
 }
 
 /*
@@ -106,9 +105,9 @@ psref_inline_is_object(uintptr_t object, const void *pool)
  *
  * section:
  *     cpu = cpu_id; if cpu >= pool.limit -> false
- *     m = pool.magazines + (cpu << SHIFT)
- *     if m.guard != open -> false
- *     n = m.count; if n >= pool.capacity -> false
+ *     m = pool + MAGAZINE + (cpu << SHIFT)
+ *     g = m.guard                                     (first, as in the pop)
+ *     n = m.count; if n >= g -> false
  *     m.entries[n] = object
  *     m.count = n + 1                                 <- commit
  */
@@ -122,12 +121,11 @@ psref_inline_give(void *object, const void *pool, uintptr_t area)
 	    "cmpl %c[limit](%[pool]), %%eax\n"
 	    "jae %l[otherwise]\n"
 	    "shlq %[shift], %%rax\n"
-	    "addq %c[magazines](%[pool]), %%rax\n"
-	    "cmpl $0, %c[guard](%%rax)\n"
-	    "jne %l[otherwise]\n"
+	    "addq %[pool], %%rax\n"
+	    "movl %c[guard](%%rax), %%r11d\n"
 	    PSREF_INLINE_STEP
 	    "movl %c[count](%%rax), %%ecx\n"
-	    "cmpl %c[capacity](%[pool]), %%ecx\n"
+	    "cmpl %%r11d, %%ecx\n"
 	    "jae %l[otherwise]\n"
 	    "leaq %c[entries](%%rax, %%rcx, 8), %%r11\n"
 	    "movq %[object], (%%r11)\n"
@@ -138,8 +136,8 @@ psref_inline_give(void *object, const void *pool, uintptr_t area)
 	    PSREF_INLINE_ABORT("jmp %l[otherwise]")
 	    :
 	    : [area] "r"(area), [pool] "r"(pool), [object] "r"(object),
-	      [limit] "i"(PSREF_INLINE_POOL_LIMIT), [magazines] "i"(PSREF_INLINE_POOL_MAGAZINES), [capacity] "i"(PSREF_INLINE_POOL_CAPACITY), [shift] "i"(PSREF_INLINE_STRIPE_SHIFT),
-	      [guard] "i"(PSREF_INLINE_MAGAZINE_GUARD), [count] "i"(PSREF_INLINE_MAGAZINE_COUNT), [entries] "i"(PSREF_INLINE_MAGAZINE_ENTRIES)
+	      [limit] "i"(PSREF_INLINE_POOL_LIMIT), [shift] "i"(PSREF_INLINE_STRIPE_SHIFT),
+	      [guard] "i"(PSREF_INLINE_POOL_MAGAZINE_GUARD), [count] "i"(PSREF_INLINE_POOL_MAGAZINE_COUNT), [entries] "i"(PSREF_INLINE_POOL_MAGAZINE_ENTRIES)
 	    : "rax", "rcx", "r11", "memory", "cc"
 	    : otherwise);
 	return true;

@@ -16,14 +16,15 @@ pub const LINK_BYTES: usize = size_of::<crate::sys::sync::AtomicU32>();
 
 const LAYOUT: usize = offset_of!(Pool, layout);
 pub const HEAD_POOL: usize = offset_of!(HeadState, pool);
-pub const POOL_MAGAZINES: usize = offset_of!(Pool, magazines_at);
+/// Of CPU 0's magazine from its pool; the next CPU's comes `1 << STRIPE_SHIFT` bytes later, and so on.
+pub const POOL_MAGAZINE: usize = (1 << STRIPE_SHIFT) - crate::percpu::magazine::SHARED;
 pub const POOL_LIMIT: usize = offset_of!(Pool, limit);
-pub const POOL_CAPACITY: usize = offset_of!(Pool, capacity);
 pub const POOL_BASE: usize = LAYOUT + offset_of!(Layout, base);
+pub const POOL_RECIPROCAL: usize = LAYOUT + offset_of!(Layout, reciprocal);
+pub const POOL_SPAN: usize = LAYOUT + offset_of!(Layout, span);
 pub const POOL_INVERSE: usize = LAYOUT + offset_of!(Layout, inverse);
 pub const POOL_TWOS: usize = LAYOUT + offset_of!(Layout, twos);
 pub const POOL_AREA_BITS: usize = LAYOUT + offset_of!(Layout, area_bits);
-pub const POOL_FLAT: usize = LAYOUT + offset_of!(Layout, flat);
 pub const POOL_AREAS: usize = LAYOUT + offset_of!(Layout, areas);
 pub const POOL_AREA_MASK: usize = LAYOUT + offset_of!(Layout, area_mask);
 pub const POOL_PLAIN: usize = LAYOUT + offset_of!(Layout, plain);

@@ -16,6 +16,12 @@ use std::ops::Range;
 pub(crate) struct Layout {
     /// Address of place 0.
     pub(crate) base: usize,
+    /// 2^64 divided by the stride, rounded up: a distance times this is less than this, mod 2^64, if and only if the stride divides the
+    /// distance. (Distance = q * stride + r, stride * this = 2^64 + e with e < stride: the product is q * e + r * this. q * e is less than
+    /// 2^24 * 2^16, this at least 2^48; with r > 0 the product is no less than this and does not go round.)
+    pub(crate) reciprocal: u64,
+    /// Bytes from the first place to behind the last object, where there is one area; else 0.
+    pub(crate) span: u64,
     /// Of the stride's odd part, mod 2^64.
     pub(crate) inverse: u64,
     /// log2 of the stride's even part.
@@ -90,7 +96,8 @@ impl Layout {
     #[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
     #[inline(always)]
     pub(crate) fn is_plainly_object(&self, at: usize) -> bool {
-        (at.wrapping_sub(self.base) as u64).wrapping_mul(self.inverse).rotate_right(self.twos) < self.flat
+        let distance = at.wrapping_sub(self.base) as u64;
+        distance < self.span && distance.wrapping_mul(self.reciprocal) < self.reciprocal
     }
 
     /// Lays out and maps `objects` objects of `size` bytes.
@@ -130,6 +137,8 @@ impl Layout {
         let area_bits = slots.ilog2();
         let mut layout = Layout {
             base: memory.expose_provenance(),
+            reciprocal: u64::MAX / stride as u64 + 1,
+            span: if one { (objects * stride) as u64 } else { 0 },
             inverse: inverse((stride >> stride.trailing_zeros()) as u64),
             twos: stride.trailing_zeros(),
             area_bits,

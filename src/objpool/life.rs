@@ -3,7 +3,8 @@
 
 use super::Misuse;
 use super::depot::Depots;
-use super::layout::{Layout, room};
+use super::layout::Layout;
+use super::placed::Placed;
 use super::state::{HeadState, InitObject, Pool, Release};
 #[cfg(not(loom))]
 use super::stats::Listing;
@@ -93,7 +94,7 @@ pub(crate) unsafe fn init(
         obj_size: pool.layout.stride as c_int,
         nr_objs: objects,
         nr_possible_cpus: c_int::try_from(runtime::get().cpus()).unwrap_or(c_int::MAX),
-        capacity: pool.capacity as c_int,
+        capacity: pool.magazines.capacity() as c_int,
         gfp,
         refs: AtomicU32::new(objects as u32 + 1),
         flags: 0,
@@ -125,63 +126,41 @@ pub(crate) unsafe fn init(
         pool
     };
     // SAFETY: the caller's promise.
-    unsafe { (*head).pool = Box::into_raw(pool) };
+    unsafe { (*head).pool = pool.into_raw() };
     Ok(())
 }
 
-fn make(objects: usize, size: usize) -> Result<Box<Pool>, Errno> {
+fn make(objects: usize, size: usize) -> Result<Placed, Errno> {
     let facts = runtime::try_get()?;
     thread::prepare()?;
     near::prepare()?;
     let states = States::wanted(objects)?;
     let layout = Layout::new(objects, size)?;
     let depots = Depots::new(objects)?;
-    let magazines = Magazines::new()?;
     // Together the magazines should not keep most of a pool from the CPUs that need it.
-    let capacity = (objects / facts.cpus()).clamp(8, LARGEST);
+    let magazines = Magazines::new((objects / facts.cpus()).clamp(8, LARGEST))?;
     let sections = facts.backend() == Backend::Rseq && states.is_none();
     let limit = if sections { facts.cpus() } else { 0 };
-    boxed(Pool {
-        magazines_at: magazines.base(),
+    Ok(Placed::new(Pool {
         limit: u32::try_from(limit).unwrap_or(u32::MAX),
-        capacity: capacity as u32,
         layout,
         magazines,
         depots,
         states,
         #[cfg(not(loom))]
         listing: None,
-    })
-}
-
-/// `Box::new` that answers where there is no memory.
-fn boxed(pool: Pool) -> Result<Box<Pool>, Errno> {
-    let magazines = pool.magazines;
-    let mut one = match room(1) {
-        Ok(one) => one,
-        Err(e) => {
-            // SAFETY: nobody knows of the pool.
-            unsafe { magazines.free() };
-            return Err(e);
-        }
-    };
-    one.push(pool);
-    let one: *mut [Pool] = Box::into_raw(one.into_boxed_slice());
-    // SAFETY: one pool, which has the layout of a slice of one.
-    Ok(unsafe { Box::from_raw(one.cast()) })
+    }))
 }
 
 /// # Safety
 /// Nobody uses the pool or its objects any more.
-unsafe fn end(pool: Box<Pool>) {
-    let magazines = pool.magazines;
+unsafe fn end(pool: Placed) {
     #[cfg(not(loom))]
     if let Some(listing) = pool.listing {
         listing.leave();
     }
-    drop(pool);
     // SAFETY: the caller's promise.
-    unsafe { magazines.free() };
+    unsafe { pool.end() };
 }
 
 /// Ends the pool now, whoever has objects of it: `objpool_free`.
@@ -196,7 +175,7 @@ pub(crate) unsafe fn free(head: *mut HeadState) {
         return;
     }
     // SAFETY: made by `init`, and from here on nobody finds it.
-    unsafe { end(Box::from_raw(ptr::replace(&raw mut state.pool, ptr::null_mut()))) };
+    unsafe { end(Placed::from_raw(ptr::replace(&raw mut state.pool, ptr::null_mut()))) };
     // The callback may free the head: nothing of it is touched after this.
     if let Some(release) = state.release.take() {
         let context = state.context;

@@ -9,7 +9,7 @@
 
 use super::depot::Depots;
 use super::raw::{self, HeadState};
-use crate::percpu::magazine::{COUNT, ENTRIES, GUARD, Magazines, Recalled};
+use crate::percpu::magazine::{COUNT, ENTRIES, GUARD, LARGEST, Magazines, Recalled};
 use crate::sys::explore::{Object, RACE, Twin, holds, notices};
 use crate::sys::plant::{Access, Bug, planted};
 use crate::sys::sync::{AtomicU64, Ordering};
@@ -201,7 +201,8 @@ struct Cpu {
 impl Cpu {
     /// One whose magazine has the first `inside` of the objects; the others are in the caller's hands.
     fn new(objects: usize, inside: usize) -> Arc<Cpu> {
-        let this = Cpu { magazines: Magazines::new().unwrap(), running: Mutex::new(()), things: Things::new(objects) };
+        let this =
+            Cpu { magazines: Magazines::new(LARGEST).unwrap(), running: Mutex::new(()), things: Things::new(objects) };
         (0..inside).for_each(|object| this.entry(object as u64).store(object as u64, Ordering::Relaxed));
         this.word(COUNT).store(inside as u64, Ordering::Relaxed);
         (inside..objects).for_each(|object| this.things.take(&[object]));
@@ -220,7 +221,7 @@ impl Cpu {
     fn section(&self, change: impl FnOnce(u64) -> Option<u64>) -> bool {
         let _running = self.running.lock().unwrap();
         // Acquire, as all loads of x86-64 are: where the magazine is open again, its count is not an earlier one.
-        if self.word(GUARD).load(Ordering::Acquire) & LOW != 0 {
+        if self.word(GUARD).load(Ordering::Acquire) & LOW == 0 {
             return false;
         }
         let count = self.word(COUNT);
@@ -287,7 +288,7 @@ impl Cpu {
 
     fn empty_and_open(&self) {
         let (guard, count) = (self.word(GUARD).load(Ordering::SeqCst), self.word(COUNT).load(Ordering::SeqCst));
-        assert_eq!((guard & LOW, count & LOW), (0, 0), "open, and empty");
+        assert_eq!((guard & LOW, count & LOW), (LARGEST as u64, 0), "open, and empty");
     }
 }
 

@@ -22,6 +22,7 @@ mod life;
 mod loom_tests;
 mod misuse;
 mod near;
+mod placed;
 mod pop;
 mod push;
 pub mod raw;

@@ -97,7 +97,7 @@ fn slowly(pool: &Pool) -> Option<usize> {
 /// A batch from a depot: one is the answer, the others go where the next pops look first.
 fn batch(pool: &Pool, cpu: usize, head: &crate::sys::sync::AtomicU64) -> Option<usize> {
     let mut taken = [0; LARGEST / 2];
-    let want = if pool.limit == 0 { 1 } else { (pool.capacity as usize / 2).clamp(1, taken.len()) };
+    let want = if pool.limit == 0 { 1 } else { (pool.magazines.capacity() / 2).clamp(1, taken.len()) };
     let n = pool.depots.pop(head, &mut taken[..want]);
     let (&first, rest) = taken[..n].split_first()?;
     pool.tell(cpu, Counter::DepotPops);
@@ -107,7 +107,7 @@ fn batch(pool: &Pool, cpu: usize, head: &crate::sys::sync::AtomicU64) -> Option<
         let addresses = &mut addresses[..rest.len()];
         // The deepest first: the next pop gets what was next on the stack.
         rest.iter().rev().zip(addresses.iter_mut()).for_each(|(&object, at)| *at = pool.layout.address(object));
-        let kept = pool.magazines.push(addresses, pool.capacity as usize).unwrap_or(0);
+        let kept = pool.magazines.push(addresses).unwrap_or(0);
         super::push::to_depots(pool, &addresses[kept..]);
     }
     Some(pool.layout.address(first))

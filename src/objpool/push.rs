@@ -29,14 +29,14 @@ pub(crate) fn push(pool: &Pool, objects: &[usize]) -> Result<(), Misuse> {
     }
     let mut rest = objects;
     while !rest.is_empty() && pool.limit != 0 {
-        match pool.magazines.push(rest, pool.capacity as usize) {
+        match pool.magazines.push(rest) {
             None => {
                 help_recall(pool);
                 break;
             }
             Some(0) => {
                 let mut out = [0; LARGEST / 2];
-                let half = (pool.capacity as usize / 2).clamp(1, out.len());
+                let half = (pool.magazines.capacity() / 2).clamp(1, out.len());
                 let Some(n) = pool.magazines.pop(&mut out[..half]) else { break };
                 to_depots(pool, &out[..n]);
             }

@@ -189,6 +189,13 @@ pub unsafe fn statistics(head: *const HeadState, cpu: c_int, out: *mut Statistic
     0
 }
 
+/// The first CPU's magazine.
+#[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
+#[inline(always)]
+fn magazines(pool: &Pool) -> usize {
+    std::ptr::from_ref(pool).addr() + super::entry::POOL_MAGAZINE
+}
+
 /// `objpool_pop` for Rust. The plain case is inlined.
 ///
 /// # Safety
@@ -198,7 +205,7 @@ pub unsafe fn statistics(head: *const HeadState, cpu: c_int, out: *mut Statistic
 pub unsafe fn pop(head: *mut HeadState) -> *mut c_void {
     // SAFETY: the caller's promise; the pool has a magazine in every stripe below its limit.
     let object =
-        unsafe { pool_of(head) }.map_or(0, |pool| unsafe { inline::take(pool.magazines_at, &raw const pool.limit) });
+        unsafe { pool_of(head) }.map_or(0, |pool| unsafe { inline::take(magazines(pool), &raw const pool.limit) });
     match object {
         // SAFETY: passed on.
         0 => unsafe { pop_called(head) },
@@ -226,8 +233,8 @@ pub unsafe fn push(object: *mut c_void, head: *mut HeadState) -> c_int {
     // SAFETY: the caller's promise.
     let given = unsafe { pool_of(head) }.is_some_and(|pool| {
         pool.layout.is_plainly_object(object.expose_provenance())
-            // SAFETY: the pool has a magazine of that capacity in every stripe below its limit.
-            && unsafe { inline::give(object.addr(), pool.magazines_at, &raw const pool.limit, pool.capacity) }
+            // SAFETY: the pool has a magazine in every stripe below its limit.
+            && unsafe { inline::give(object.addr(), magazines(pool), &raw const pool.limit) }
     });
     // SAFETY: passed on.
     if given { 0 } else { unsafe { push_called(object, head) } }

@@ -41,15 +41,12 @@ pub struct HeadState {
 #[cfg(not(loom))]
 const _: () = assert!(size_of::<HeadState>() == 56);
 
-/// What the sections read comes first. Nothing of it changes while the pool lives.
+/// What the sections read comes first. Nothing of it changes while the pool lives. It lies a constant distance before its
+/// magazines, see [`placed`](super::placed): who has it has these.
 #[repr(C, align(64))]
 pub struct Pool {
-    /// Address of the magazines in stripe 0.
-    pub(crate) magazines_at: usize,
     /// CPU ids from here on take the slow path; 0 sends everybody there (strict, atomics).
     pub(crate) limit: u32,
-    /// Objects that a magazine may hold.
-    pub(crate) capacity: u32,
     pub(crate) layout: Layout,
     pub(crate) magazines: Magazines,
     pub(crate) depots: Depots,

@@ -58,7 +58,7 @@ impl Listing {
         listing.at.store(at, Ordering::Relaxed);
         listing.objects.store(objects, Ordering::Relaxed);
         listing.object_size.store(pool.layout.stride, Ordering::Relaxed);
-        listing.magazines.store(pool.magazines_at, Ordering::Relaxed);
+        listing.magazines.store(pool.magazines.base(), Ordering::Relaxed);
         listing.version.fetch_add(1, Ordering::SeqCst);
         Some(listing)
     }

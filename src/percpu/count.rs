@@ -262,7 +262,7 @@ mod storage {
     }
 
     pub(super) fn total(memory: Memory) -> &'static AtomicU64 {
-        at(memory.at_total())
+        at(memory.at_shared())
     }
 
     pub(super) fn moved(memory: Memory) -> &'static Futex {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Regions: a stripe of address space for every possible CPU, one more for threads without a section and one for totals of
-//! counts, a constant power of two apart, each CPU's on its NUMA node; and a small allocator of pieces that lie at one offset
-//! in all stripes.
+//! Regions: a stripe of address space for every possible CPU, one more for threads without a section, and before them one that
+//! all share (totals of counts, what sections read of a pool), a constant power of two apart, each CPU's on its NUMA node; and a
+//! small allocator of pieces that lie at one offset in all stripes.
 //!
 //! A piece costs physical memory only on CPUs that touch it. Pieces are powers of two from 8 bytes to half a stripe, kept on
 //! one lock-free free list a size and never split or merged: programs make few sizes. Nothing here takes a lock or calls
@@ -53,9 +53,14 @@ impl Piece {
         self.base + (stripe << STRIPE_SHIFT)
     }
 
-    /// Its address in the stripe of totals.
-    pub(crate) fn at_total(self) -> usize {
-        self.at(runtime::get().stripes())
+    /// Its address in the stripe that all share: a constant distance before that of CPU 0.
+    pub(crate) fn at_shared(self) -> usize {
+        self.base - STRIPE
+    }
+
+    /// Its address in every stripe, the shared one first.
+    fn everywhere(self) -> impl Iterator<Item = usize> {
+        (0..all(runtime::get())).map(move |i| self.at_shared() + (i << STRIPE_SHIFT))
     }
 
     /// The smallest piece, from its base.
@@ -80,10 +85,13 @@ impl Piece {
 
     /// One of its words in `stripe`.
     pub(crate) fn word(self, stripe: usize, i: usize) -> &'static AtomicU64 {
-        let place: *mut u64 = std::ptr::with_exposed_provenance_mut(self.at(stripe) + i * 8);
-        // SAFETY: G1: aligned, mapped for ever; all access to per-CPU memory is by atomics or single-word sections.
-        unsafe { AtomicU64::from_ptr(place) }
+        word_at(self.at(stripe) + i * 8)
     }
+}
+
+fn word_at(address: usize) -> &'static AtomicU64 {
+    // SAFETY: in a piece, G1: aligned, mapped for ever; all access to per-CPU memory is by atomics or single-word sections.
+    unsafe { AtomicU64::from_ptr(std::ptr::with_exposed_provenance_mut(address)) }
 }
 
 /// A zeroed piece of at least `bytes` in every stripe. May be called in signal handlers.
@@ -103,9 +111,9 @@ pub(crate) fn alloc(bytes: usize) -> Result<Piece, Errno> {
 /// # Safety
 /// It came from [`alloc`], and no section can write to it any more.
 pub(crate) unsafe fn free(piece: Piece) {
-    for stripe in 0..all(runtime::get()) {
+    for start in piece.everywhere() {
         for i in 0..piece.words() {
-            let word = piece.word(stripe, i);
+            let word = word_at(start + i * 8);
             // Reading costs no physical memory where the stripe was never touched; writing would.
             if word.load(Ordering::Relaxed) != 0 {
                 word.store(0, Ordering::Relaxed);
@@ -115,7 +123,7 @@ pub(crate) unsafe fn free(piece: Piece) {
     push(piece);
 }
 
-/// The stripes of a region: those that are claimed and counted in, and the one of totals.
+/// The stripes of a region: the shared one, and those that are claimed and counted in.
 fn all(runtime: &Runtime) -> usize {
     runtime.stripes() + 1
 }
@@ -212,8 +220,8 @@ impl Region {
         }
         let bytes = all(runtime) << STRIPE_SHIFT;
         let memory = map::reserve(bytes)?;
-        place(runtime, memory);
-        let base = memory.expose_provenance();
+        let base = memory.expose_provenance() + STRIPE;
+        place(runtime, std::ptr::with_exposed_provenance_mut(base));
         // Release: placed before it is known.
         match self.base.compare_exchange(0, base, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => Ok(base),
@@ -233,7 +241,7 @@ impl Region {
         }
         let end = end.next_multiple_of(map::page()).min(STRIPE);
         for stripe in 0..all(runtime) {
-            let at = std::ptr::with_exposed_provenance_mut(base + (stripe << STRIPE_SHIFT) + opened);
+            let at = std::ptr::with_exposed_provenance_mut(base - STRIPE + (stripe << STRIPE_SHIFT) + opened);
             // SAFETY: inside this region's reservation; opening twice is harmless.
             unsafe { map::open(at, end - opened)? };
         }
@@ -245,14 +253,14 @@ impl Region {
 
 /// Each stripe on its CPU's node. A preference that the kernel refuses (a node gone offline, no NUMA) leaves the default,
 /// first touch, which the CPU's own sections make right most of the time.
-fn place(runtime: &Runtime, memory: *mut u8) {
+fn place(runtime: &Runtime, base: *mut u8) {
     if !runtime.is_numa() {
         return;
     }
     for cpu in 0..runtime.cpus() {
         if let Some(node) = runtime.node_of(cpu) {
             // SAFETY: inside the fresh reservation.
-            let _ = unsafe { map::prefer_node(memory.add(cpu << STRIPE_SHIFT), STRIPE, node) };
+            let _ = unsafe { map::prefer_node(base.add(cpu << STRIPE_SHIFT), STRIPE, node) };
         }
     }
 }

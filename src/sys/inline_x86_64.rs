@@ -192,8 +192,8 @@ pub(crate) unsafe fn claim<const GUARDED: usize, const LIMIT: usize, const SLOTS
 /// section:
 ///     cpu = cpu_id; if cpu >= *limit -> 0
 ///     m = magazines + (cpu << SHIFT)
-///     if m.guard != open -> 0
-///     n = m.count - 1; if n < 0 -> 0
+///     g = m.guard                                          (before the count: an open guard's count is not an earlier one)
+///     n = m.count - 1; if n >= g, unsigned -> 0
 ///     object = m.entries[n]
 ///     m.count = n                                          <- commit
 /// ```
@@ -213,12 +213,12 @@ pub(crate) unsafe fn take(magazines: usize, limit: *const u32) -> usize {
             "jae 37f",
             "shl {object}, {shift}",
             "add {magazine}, {object}",
-            "cmp dword ptr [{magazine} + {guard}], 0",
-            "jne 37f",
+            "mov {object:e}, dword ptr [{magazine} + {guard}]",
             crate::__section_pause!("16"),
             "mov {n:e}, dword ptr [{magazine} + {count}]",
             "sub {n:e}, 1",
-            "jb 37f",
+            "cmp {n:e}, {object:e}",
+            "jae 37f",
             "lea {object}, [{magazine} + 8*{n} + {entries}]",
             "mov {object}, qword ptr [{object}]",
             crate::__section_pause!("17"),
@@ -240,16 +240,16 @@ pub(crate) unsafe fn take(magazines: usize, limit: *const u32) -> usize {
 /// section:
 ///     cpu = cpu_id; if cpu >= *limit -> false
 ///     m = magazines + (cpu << SHIFT)
-///     if m.guard != open -> false
-///     n = m.count; if n >= capacity -> false
+///     g = m.guard                                          (first, as in `take`)
+///     n = m.count; if n >= g -> false
 ///     m.entries[n] = object
 ///     m.count = n + 1                                      <- commit
 /// ```
 ///
 /// # Safety
-/// As of [`take`]; each has room for `capacity`.
+/// As of [`take`].
 #[inline(always)]
-pub(crate) unsafe fn give(object: usize, magazines: usize, limit: *const u32, capacity: u32) -> bool {
+pub(crate) unsafe fn give(object: usize, magazines: usize, limit: *const u32) -> bool {
     // SAFETY: the caller's promises.
     unsafe {
         asm!(
@@ -260,11 +260,10 @@ pub(crate) unsafe fn give(object: usize, magazines: usize, limit: *const u32, ca
             "jae {otherwise}",
             "shl rax, {shift}",
             "add rax, {magazines}",
-            "cmp dword ptr [rax + {guard}], 0",
-            "jne {otherwise}",
+            "mov edx, dword ptr [rax + {guard}]",
             crate::__section_pause!("18"),
             "mov ecx, dword ptr [rax + {count}]",
-            "cmp ecx, {capacity:e}",
+            "cmp ecx, edx",
             "jae {otherwise}",
             "lea rdx, [rax + 8*rcx + {entries}]",
             "mov qword ptr [rdx], {object}",
@@ -273,7 +272,7 @@ pub(crate) unsafe fn give(object: usize, magazines: usize, limit: *const u32, ca
             "mov dword ptr [rax + {count}], ecx",
             "34:",
             crate::__section_abort!("3", "jmp {otherwise}"),
-            area = in(reg) area(), magazines = in(reg) magazines, limit = in(reg) limit, capacity = in(reg) capacity,
+            area = in(reg) area(), magazines = in(reg) magazines, limit = in(reg) limit,
             object = in(reg) object, out("rax") _, out("rcx") _, out("rdx") _, shift = const STRIPE_SHIFT,
             guard = const GUARD, count = const COUNT, entries = const ENTRIES,
             otherwise = label { return false },

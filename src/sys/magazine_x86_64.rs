@@ -35,7 +35,7 @@ fn moved(answer: usize) -> Moved {
 ///
 /// ```text
 /// cpu = cpu_id; if cpu >= limit -> NoCpu
-/// m = magazine[cpu]; if m.guard != open -> Guarded
+/// m = magazine[cpu]; if m.guard is closed -> Guarded
 /// n = min(m.count, room); if n == 0 -> Some(0)             (no commit: the line stays with whoever else looks for objects)
 /// out[0..n] = m.entries[count - n..count]
 /// m.count = count - n                                  <- commit
@@ -52,7 +52,7 @@ pub(crate) unsafe fn pop(magazine: usize, out: *mut usize, room: usize) -> Moved
 ///
 /// ```text
 /// cpu = cpu_id; if cpu >= limit -> NoCpu
-/// m = magazine[cpu]; if m.guard != open -> Guarded
+/// m = magazine[cpu]; if m.guard is closed -> Guarded
 /// n = min(capacity - m.count, given); if n == 0 -> Some(0)
 /// m.entries[count..count + n] = objects[0..n]
 /// m.count = count + n                                  <- commit
@@ -93,7 +93,7 @@ unsafe extern "C" fn pop_section(_: usize, _: *mut usize, _: usize) -> usize {
         "shl rax, {shift}",
         "lea r8, [rdi + rax]",
         "cmp dword ptr [r8], 0",
-        "jne 61f",
+        "je 61f",
         crate::__section_pause!("20"),
         "mov r9d, dword ptr [r8 + {count}]",
         "mov eax, r9d",
@@ -149,7 +149,7 @@ unsafe extern "C" fn push_section(_: usize, _: *const usize, _: usize, _: usize)
         "shl rax, {shift}",
         "lea r8, [rdi + rax]",
         "cmp dword ptr [r8], 0",
-        "jne 61f",
+        "je 61f",
         crate::__section_pause!("22"),
         "mov r9d, dword ptr [r8 + {count}]",
         "mov rax, rcx",

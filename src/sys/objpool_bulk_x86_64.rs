@@ -9,9 +9,9 @@
 /// if head == null or out == null or n == 0 or n > LARGEST -> slow; pool = head.cpu_slots; if pool == null -> slow
 /// section:
 ///     cpu = cpu_id; if cpu >= pool.limit -> slow                    (no rseq, strict, atomics)
-///     m = pool.magazines + (cpu << SHIFT)
-///     if m.guard != open -> slow                                    (being recalled)
-///     left = m.count - n; if left < 0 -> slow
+///     m = pool + MAGAZINE + (cpu << SHIFT)
+///     g = m.guard                                                   (before the count, as in the pop of one)
+///     left = m.count - n; if left >= g, unsigned -> slow            (too few; or closed, being recalled)
 ///     out[0..n] = m.entries[left..left + n]
 ///     m.count = left                                                <- commit
 /// return n
@@ -34,19 +34,18 @@ macro_rules! __objpool_pop_bulk_body {
             "mov r9, qword ptr [rip + __psref_rseq_offset]",
             "test r8, r8",
             "jz 85f",
-            "mov r10, qword ptr [r8 + {p_magazines}]",
             $crate::__section_arm!("3", "r9", "rax"),
             "mov eax, dword ptr fs:[r9 + 4]",
             "cmp eax, dword ptr [r8 + {p_limit}]",
             "jae 85f",
             "shl rax, {shift}",
-            "add rax, r10",
-            "cmp dword ptr [rax + {guard}], 0",
-            "jne 85f",
+            "add rax, r8",
+            "mov r10d, dword ptr [rax + {guard}]",
             $crate::__section_pause!("24"),
             "mov r11d, dword ptr [rax + {count}]",
-            "sub r11, rdx",
-            "jb 85f",
+            "sub r11d, edx",
+            "cmp r11d, r10d",
+            "jae 85f",
             "lea r10, [rax + 8*r11 + {entries}]",
             "81:",
             "sub rcx, 1",
@@ -73,11 +72,10 @@ macro_rules! __objpool_pop_bulk_body {
             slow = sym $slow,
             largest = const $crate::objpool::entry::LARGEST,
             h_pool = const $crate::objpool::entry::HEAD_POOL,
-            p_magazines = const $crate::objpool::entry::POOL_MAGAZINES,
             p_limit = const $crate::objpool::entry::POOL_LIMIT,
-            guard = const $crate::objpool::entry::GUARD,
-            count = const $crate::objpool::entry::COUNT,
-            entries = const $crate::objpool::entry::ENTRIES,
+            guard = const $crate::objpool::entry::POOL_MAGAZINE + $crate::objpool::entry::GUARD,
+            count = const $crate::objpool::entry::POOL_MAGAZINE + $crate::objpool::entry::COUNT,
+            entries = const $crate::objpool::entry::POOL_MAGAZINE + $crate::objpool::entry::ENTRIES,
             shift = const $crate::objpool::entry::STRIPE_SHIFT,
         )
     };
@@ -92,9 +90,8 @@ macro_rules! __objpool_pop_bulk_body {
 /// if bits & pool.odd_bits != 0 -> slow                              (some address is no object's, or there are areas)
 /// section:
 ///     cpu = cpu_id; if cpu >= pool.limit -> slow
-///     m = pool.magazines + (cpu << SHIFT)
-///     if m.guard != open -> slow
-///     if m.count + n > pool.capacity -> slow
+///     m = pool + MAGAZINE + (cpu << SHIFT)
+///     g = m.guard; if m.count + n > g -> slow                       (full, or closed)
 ///     m.entries[m.count..m.count + n] = objects[0..n]
 ///     m.count = m.count + n                                         <- commit
 /// return 0
@@ -131,20 +128,18 @@ macro_rules! __objpool_push_bulk_body {
             "test rax, qword ptr [r8 + {p_odd_bits}]",
             "jnz 85f",
             "mov r9, qword ptr [rip + __psref_rseq_offset]",
-            "mov r10, qword ptr [r8 + {p_magazines}]",
             $crate::__section_arm!("3", "r9", "rax"),
             "mov eax, dword ptr fs:[r9 + 4]",
             "cmp eax, dword ptr [r8 + {p_limit}]",
             "jae 85f",
             "shl rax, {shift}",
-            "add rax, r10",
-            "cmp dword ptr [rax + {guard}], 0",
-            "jne 85f",
+            "add rax, r8",
+            "mov r9d, dword ptr [rax + {guard}]",
             $crate::__section_pause!("26"),
             "mov r11d, dword ptr [rax + {count}]",
             "lea r10, [rax + 8*r11 + {entries}]",
-            "add r11, rsi",
-            "cmp r11d, dword ptr [r8 + {p_capacity}]",
+            "add r11d, esi",
+            "cmp r11d, r9d",
             "ja 85f",
             "lea rcx, [rsi - 1]",
             "81:",
@@ -172,16 +167,14 @@ macro_rules! __objpool_push_bulk_body {
             slow = sym $slow,
             largest = const $crate::objpool::entry::LARGEST,
             h_pool = const $crate::objpool::entry::HEAD_POOL,
-            p_magazines = const $crate::objpool::entry::POOL_MAGAZINES,
             p_limit = const $crate::objpool::entry::POOL_LIMIT,
             p_base = const $crate::objpool::entry::POOL_BASE,
             p_inverse = const $crate::objpool::entry::POOL_INVERSE,
             p_plain = const $crate::objpool::entry::POOL_PLAIN,
             p_odd_bits = const $crate::objpool::entry::POOL_ODD_BITS,
-            p_capacity = const $crate::objpool::entry::POOL_CAPACITY,
-            guard = const $crate::objpool::entry::GUARD,
-            count = const $crate::objpool::entry::COUNT,
-            entries = const $crate::objpool::entry::ENTRIES,
+            guard = const $crate::objpool::entry::POOL_MAGAZINE + $crate::objpool::entry::GUARD,
+            count = const $crate::objpool::entry::POOL_MAGAZINE + $crate::objpool::entry::COUNT,
+            entries = const $crate::objpool::entry::POOL_MAGAZINE + $crate::objpool::entry::ENTRIES,
             shift = const $crate::objpool::entry::STRIPE_SHIFT,
         )
     };

@@ -2,7 +2,7 @@
 //! The fast paths of an object pool, whole functions in the C calling convention: expanded in this crate for Rust and in `ffi`
 //! under the C names. Everything that is not the plain case leaves for the slow routine with the arguments untouched (S4).
 
-/// In a magazine: the word whose low half sections test (open is 0).
+/// In a magazine: the word whose low half sections compare counts with: the capacity, or 0 where the magazine is closed.
 pub const GUARD: usize = 0;
 /// The word whose low half sections store; on the guard's line.
 pub const COUNT: usize = 8;
@@ -15,9 +15,9 @@ pub const ENTRIES: usize = 16;
 /// if head == null -> slow; pool = head.cpu_slots; if pool == null -> slow
 /// section:
 ///     cpu = cpu_id; if cpu >= pool.limit -> slow                    (no rseq, strict, atomics)
-///     m = pool.magazines + (cpu << SHIFT)
-///     if m.guard != open -> slow                                    (being recalled)
-///     n = m.count - 1; if n < 0 -> slow
+///     m = pool + MAGAZINE + (cpu << SHIFT)
+///     g = m.guard                                                   (before the count: an open guard's count is not an earlier one)
+///     n = m.count - 1; if n >= g, unsigned -> slow                  (empty; or closed, being recalled)
 ///     object = m.entries[n]
 ///     m.count = n                                                   <- commit
 /// return object
@@ -40,13 +40,13 @@ macro_rules! __objpool_pop_body {
             "cmp ecx, dword ptr [rsi + {p_limit}]",
             "jae 85f",
             "shl rcx, {shift}",
-            "add rcx, qword ptr [rsi + {p_magazines}]",
-            "cmp dword ptr [rcx + {guard}], 0",
-            "jne 85f",
+            "add rcx, rsi",
+            "mov r9d, dword ptr [rcx + {guard}]",
             $crate::__section_pause!("16"),
             "mov r8d, dword ptr [rcx + {count}]",
             "sub r8d, 1",
-            "jb 85f",
+            "cmp r8d, r9d",
+            "jae 85f",
             "lea rax, [rcx + 8*r8 + {entries}]", // an access by two registers would cost a cycle and a half
             "mov rax, qword ptr [rax]",
             $crate::__section_pause!("17"),
@@ -60,11 +60,10 @@ macro_rules! __objpool_pop_body {
             ".balign 64, 0xcc",
             slow = sym $slow,
             h_pool = const $crate::objpool::entry::HEAD_POOL,
-            p_magazines = const $crate::objpool::entry::POOL_MAGAZINES,
             p_limit = const $crate::objpool::entry::POOL_LIMIT,
-            guard = const $crate::objpool::entry::GUARD,
-            count = const $crate::objpool::entry::COUNT,
-            entries = const $crate::objpool::entry::ENTRIES,
+            guard = const $crate::objpool::entry::POOL_MAGAZINE + $crate::objpool::entry::GUARD,
+            count = const $crate::objpool::entry::POOL_MAGAZINE + $crate::objpool::entry::COUNT,
+            entries = const $crate::objpool::entry::POOL_MAGAZINE + $crate::objpool::entry::ENTRIES,
             shift = const $crate::objpool::entry::STRIPE_SHIFT,
         )
     };
@@ -72,24 +71,26 @@ macro_rules! __objpool_pop_body {
 
 /// Body of `int objpool_push(void *, struct objpool_head *)`.
 ///
-/// Which object an address is: the distance from the first one, times the inverse of the odd part of the distance between two
-/// (mod 2^64), rotated by the even part. A distance that is no multiple gives a number that is too large, as one off either end
-/// does, so one comparison tells. Where objects lie on several nodes the number has the node's area in its upper bits, and each
-/// area its own bound.
+/// Whether an address is an object's: its distance from the first one is less than the bytes of all, and a multiple of the stride,
+/// which one multiplication tells (see the layout's `reciprocal`). Where objects lie on several nodes the span is 0, and the number of the
+/// object is made: the distance times the inverse of the odd part of the stride (mod 2^64), rotated by the even part. A distance that is
+/// no multiple gives a number that is too large, as one off either end does; the number has the node's area in its upper bits, and
+/// each area its own bound.
 ///
 /// ```text
 /// if head == null -> slow; pool = head.cpu_slots; if pool == null -> slow
-/// i = ((object - pool.base) * pool.inverse) ror pool.twos
-/// if i >= pool.flat -> areas
+/// d = object - pool.base; if d >= pool.span -> areas
+/// if d * pool.reciprocal >= pool.reciprocal -> slow                 (inside of an object: refused there)
 /// section:
 ///     cpu = cpu_id; if cpu >= pool.limit -> slow
-///     m = pool.magazines + (cpu << SHIFT)
-///     if m.guard != open -> slow
-///     n = m.count; if n >= pool.capacity -> slow                    (full)
+///     m = pool + MAGAZINE + (cpu << SHIFT)
+///     g = m.guard                                                   (first, as in the pop)
+///     n = m.count; if n >= g -> slow                                (full, or closed)
 ///     m.entries[n] = object
 ///     m.count = n + 1                                               <- commit
 /// return 0
-/// areas: a = i >> pool.area_bits; if a >= pool.areas -> slow        (refused there; also where there is one area)
+/// areas: i = (d * pool.inverse) ror pool.twos
+///     a = i >> pool.area_bits; if a >= pool.areas -> slow        (refused there; also where there is one area)
 ///     if (i & pool.area_mask) >= pool.bounds[a] -> slow, else section
 /// ```
 #[doc(hidden)]
@@ -106,24 +107,24 @@ macro_rules! __objpool_push_body {
             "test rdx, rdx",
             "jz 85f",
             "mov r10, rdi",
+            "mov r9, qword ptr [rdx + {p_reciprocal}]",
             "sub r10, qword ptr [rdx + {p_base}]",
-            "imul r10, qword ptr [rdx + {p_inverse}]",
-            "mov ecx, dword ptr [rdx + {p_twos}]",
-            "ror r10, cl",
-            "cmp r10, qword ptr [rdx + {p_flat}]",
+            "cmp r10, qword ptr [rdx + {p_span}]",
             "jae 83f",
+            "imul r10, r9",
+            "cmp r10, r9",
+            "jae 85f",
             "82:",
             $crate::__section_arm!("3", "r8", "rax"),
             "mov eax, dword ptr fs:[r8 + 4]",
             "cmp eax, dword ptr [rdx + {p_limit}]",
             "jae 85f",
             "shl rax, {shift}",
-            "add rax, qword ptr [rdx + {p_magazines}]",
-            "cmp dword ptr [rax + {guard}], 0",
-            "jne 85f",
+            "add rax, rdx",
+            "mov r10d, dword ptr [rax + {guard}]",
             $crate::__section_pause!("18"),
             "mov r11d, dword ptr [rax + {count}]",
-            "cmp r11d, dword ptr [rdx + {p_capacity}]",
+            "cmp r11d, r10d",
             "jae 85f",
             "lea r10, [rax + 8*r11 + {entries}]",
             "mov qword ptr [r10], rdi",
@@ -134,6 +135,9 @@ macro_rules! __objpool_push_body {
             "xor eax, eax",
             "ret",
             "83:",
+            "imul r10, qword ptr [rdx + {p_inverse}]",
+            "mov ecx, dword ptr [rdx + {p_twos}]",
+            "ror r10, cl",
             "mov ecx, dword ptr [rdx + {p_area_bits}]",
             "mov rax, r10",
             "shr rax, cl",
@@ -150,20 +154,19 @@ macro_rules! __objpool_push_body {
             ".balign 64, 0xcc",
             slow = sym $slow,
             h_pool = const $crate::objpool::entry::HEAD_POOL,
-            p_magazines = const $crate::objpool::entry::POOL_MAGAZINES,
             p_limit = const $crate::objpool::entry::POOL_LIMIT,
             p_base = const $crate::objpool::entry::POOL_BASE,
             p_inverse = const $crate::objpool::entry::POOL_INVERSE,
             p_twos = const $crate::objpool::entry::POOL_TWOS,
-            p_flat = const $crate::objpool::entry::POOL_FLAT,
-            p_capacity = const $crate::objpool::entry::POOL_CAPACITY,
+            p_reciprocal = const $crate::objpool::entry::POOL_RECIPROCAL,
+            p_span = const $crate::objpool::entry::POOL_SPAN,
             p_area_bits = const $crate::objpool::entry::POOL_AREA_BITS,
             p_areas = const $crate::objpool::entry::POOL_AREAS,
             p_area_mask = const $crate::objpool::entry::POOL_AREA_MASK,
             p_bounds = const $crate::objpool::entry::POOL_BOUNDS,
-            guard = const $crate::objpool::entry::GUARD,
-            count = const $crate::objpool::entry::COUNT,
-            entries = const $crate::objpool::entry::ENTRIES,
+            guard = const $crate::objpool::entry::POOL_MAGAZINE + $crate::objpool::entry::GUARD,
+            count = const $crate::objpool::entry::POOL_MAGAZINE + $crate::objpool::entry::COUNT,
+            entries = const $crate::objpool::entry::POOL_MAGAZINE + $crate::objpool::entry::ENTRIES,
             shift = const $crate::objpool::entry::STRIPE_SHIFT,
         )
     };

@@ -38,7 +38,7 @@ pub const WORDS_WAITED: usize = 72;
 /// that the number says: where the versions differ, the program or plug-in is refused as it is loaded.
 macro_rules! words_name {
     () => {
-        "psref_inline_abi_2"
+        "psref_inline_abi_3"
     };
 }
 /// That name.
