@@ -9,7 +9,7 @@
 #define BYTES_GATE         128  // a device gate while it is closed
 #define BYTES_CELL_CPU     8    // a localcount or a gate, on every CPU that uses it
 #define BYTES_RECORD       256  // a thread
-#define BYTES_LINK         4    // an object of a pool
-#define BYTES_MAGAZINE_CPU 1024 // a pool, on every CPU that uses it
+#define BYTES_LINK         4    // an object of a pool (and one more in a strict one)
+#define BYTES_MAGAZINE_CPU 1024 // a pool, on every possible CPU and once in what all share
 
 #endif

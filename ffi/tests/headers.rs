@@ -120,8 +120,8 @@ fn sizes() -> String {
         ("GATE", gate::entry::GATE_BYTES, "a device gate while it is closed"),
         ("CELL_CPU", percpu::entry::CELL_BYTES, "a localcount or a gate, on every CPU that uses it"),
         ("RECORD", percpu::entry::RECORD_BYTES, "a thread"),
-        ("LINK", objpool::entry::LINK_BYTES, "an object of a pool"),
-        ("MAGAZINE_CPU", objpool::entry::MAGAZINE_BYTES, "a pool, on every CPU that uses it"),
+        ("LINK", objpool::entry::LINK_BYTES, "an object of a pool (and one more in a strict one)"),
+        ("MAGAZINE_CPU", objpool::entry::MAGAZINE_BYTES, "a pool, on every possible CPU and once in what all share"),
     ] {
         text += &format!("#define {:<18} {value:<4} // {what}\n", format!("BYTES_{name}"));
     }

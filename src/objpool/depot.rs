@@ -5,6 +5,7 @@
 //! O2. A link is written by whoever has the object in hands, before it is pushed; links read on the way may be stale, so they are
 //!     bounds-checked, and nothing is done with them before the exchange that proves they were not.
 
+use super::block::{Block, Run};
 use super::layout::Layout;
 use crate::percpu::magazine::Magazines;
 use crate::sys::errno::Errno;
@@ -23,22 +24,22 @@ const PUSHING: Ordering = if cfg!(psref_planted) { Ordering::Relaxed } else { Or
 
 /// The links of a pool.
 pub(crate) struct Depots {
-    links: storage::Links,
-    objects: usize,
+    links: Run<AtomicU32>,
 }
 
 impl Depots {
-    pub(crate) fn new(objects: usize) -> Result<Depots, Errno> {
-        Ok(Depots { links: storage::alloc(objects)?, objects })
+    pub(crate) fn new(objects: usize, block: &mut Block) -> Result<Depots, Errno> {
+        // SAFETY: numbers.
+        Ok(Depots { links: unsafe { block.run(objects)? } })
     }
 
     fn link(&self, object: usize) -> &AtomicU32 {
-        storage::link(&self.links, object)
+        &self.links[object]
     }
 
     /// All objects in their homes' depots, the lowest numbers on top; before anybody else knows of the pool.
     pub(crate) fn fill(&self, layout: &Layout, magazines: Magazines) {
-        for object in (0..self.objects).rev() {
+        for object in (0..self.links.len()).rev() {
             self.push(magazines.depot(layout.home(object)), &[object]);
         }
     }
@@ -79,7 +80,7 @@ impl Depots {
             let mut n = 0;
             while n < out.len() && next != 0 {
                 let object = next as usize - 1;
-                if object >= self.objects {
+                if object >= self.links.len() {
                     break; // stale; the exchange fails (O2)
                 }
                 out[n] = object;
@@ -114,54 +115,4 @@ fn tagged(seen: u64, number: u64) -> u64 {
         return number;
     }
     ((seen >> NUMBER_BITS).wrapping_add(1) << NUMBER_BITS) | number
-}
-
-#[cfg(not(loom))]
-mod storage {
-    use super::{AtomicU32, Errno};
-    use crate::sys::errno::ENOMEM;
-    use crate::sys::map;
-
-    pub(super) struct Links {
-        at: *const AtomicU32,
-        bytes: usize,
-    }
-
-    // SAFETY: a mapping of its own, of atomics.
-    unsafe impl Send for Links {}
-    // SAFETY: as above.
-    unsafe impl Sync for Links {}
-
-    pub(super) fn alloc(objects: usize) -> Result<Links, Errno> {
-        let bytes = objects.checked_mul(4).ok_or(ENOMEM)?.next_multiple_of(map::page());
-        Ok(Links { at: map::memory(bytes)?.cast_const().cast(), bytes })
-    }
-
-    pub(super) fn link(links: &Links, object: usize) -> &AtomicU32 {
-        debug_assert!(object < links.bytes / 4);
-        // SAFETY: callers give numbers of objects, of which each has a link.
-        unsafe { &*links.at.add(object) }
-    }
-
-    impl Drop for Links {
-        fn drop(&mut self) {
-            // SAFETY: mapped by `alloc`; whoever ends a pool says that nobody uses it.
-            unsafe { map::unmap(self.at.cast_mut().cast(), self.bytes) }
-        }
-    }
-}
-
-#[cfg(loom)]
-mod storage {
-    use super::{AtomicU32, Errno};
-
-    pub(super) type Links = Vec<AtomicU32>;
-
-    pub(super) fn alloc(objects: usize) -> Result<Links, Errno> {
-        Ok((0..objects).map(|_| AtomicU32::new(0)).collect())
-    }
-
-    pub(super) fn link(links: &Links, object: usize) -> &AtomicU32 {
-        &links[object]
-    }
 }

@@ -10,7 +10,7 @@ pub use crate::sys::STRIPE_SHIFT;
 use std::ffi::{c_int, c_void};
 use std::mem::offset_of;
 
-/// Bytes of a pool: on every CPU that uses it, and for every object.
+/// Bytes of a pool: on every possible CPU and once in what all share, and for every object.
 pub const MAGAZINE_BYTES: usize = crate::percpu::magazine::BYTES;
 pub const LINK_BYTES: usize = size_of::<crate::sys::sync::AtomicU32>();
 

@@ -5,6 +5,7 @@
 //! places of `stride` bytes, of which the first ones are used; the areas follow each other. So the number of a *place* is the
 //! distance from the first one divided by the stride, and the *object* number leaves out the places that are not used.
 
+use super::block::{Block, Run};
 use crate::percpu::runtime::{self, Runtime};
 use crate::sort;
 use crate::sys::errno::{ENOMEM, Errno};
@@ -40,9 +41,9 @@ pub(crate) struct Layout {
     pub(crate) odd_bits: u64,
     /// Objects of each area: address of the first of `bounds`.
     pub(crate) bounds_at: usize,
-    bounds: Box<[u64]>,
+    bounds: Run<u64>,
     /// Objects before each area.
-    before: Box<[usize]>,
+    before: Run<usize>,
     pub(crate) objects: usize,
     pub(crate) stride: usize,
     bytes: usize,
@@ -52,20 +53,21 @@ pub(crate) struct Layout {
 /// Home CPUs: an equal share of the objects each, the first ones one more.
 struct Homes {
     /// CPUs, by node.
-    order: Box<[u32]>,
+    order: Run<u32>,
     share: usize,
     /// CPUs that have one more.
     more: usize,
 }
 
 impl Homes {
-    fn new(facts: &Runtime, objects: usize) -> Result<Homes, Errno> {
-        let mut order = room(facts.cpus())?;
-        order.extend(0..facts.cpus() as u32);
+    fn new(facts: &Runtime, objects: usize, block: &mut Block) -> Result<Homes, Errno> {
+        // SAFETY: numbers.
+        let mut order: Run<u32> = unsafe { block.run(facts.cpus())? };
+        (0..).zip(order.iter_mut()).for_each(|(cpu, place)| *place = cpu);
         // CPUs without a node last: what does not go round should lie where somebody runs.
         sort::by_key(&mut order, |&cpu| (facts.node_of(cpu as usize).map_or((1, 0), |node| (0, node)), cpu));
         let (share, more) = (objects / order.len(), objects % order.len());
-        Ok(Homes { order: order.into_boxed_slice(), share, more })
+        Ok(Homes { order, share, more })
     }
 
     /// Objects of the CPU at a place of the order.
@@ -100,27 +102,28 @@ impl Layout {
         distance < self.span && distance.wrapping_mul(self.reciprocal) < self.reciprocal
     }
 
-    /// Lays out and maps `objects` objects of `size` bytes.
-    pub(crate) fn new(objects: usize, size: usize) -> Result<Layout, Errno> {
+    /// Lays out and maps `objects` objects of `size` bytes; the block is that of the pool.
+    pub(crate) fn new(objects: usize, size: usize, block: &mut Block) -> Result<Layout, Errno> {
         let facts = runtime::get();
         let stride = size.next_multiple_of(size_of::<usize>());
-        let homes = Homes::new(facts, objects)?;
+        let homes = Homes::new(facts, objects, block)?;
         // Absent CPUs have no node: where all others have the same, there is one area.
         let node = |place: usize| facts.node_of(homes.order[place] as usize).filter(|_| facts.is_numa());
-        let mut bounds: Vec<u64> = room(homes.order.len())?;
         let mut nodes = room(homes.order.len())?;
         for place in 0..homes.order.len() {
             if place == 0 || node(place) != node(place - 1) {
-                bounds.push(0);
                 nodes.push(node(place));
             }
-            *bounds.last_mut().expect("pushed above") += homes.of(place) as u64;
         }
-        let mut before = room(bounds.len())?;
-        let mut sum = 0;
-        for &bound in &bounds {
-            before.push(sum);
-            sum += bound as usize;
+        // SAFETY: numbers.
+        let (mut bounds, mut before) = unsafe { (block.run::<u64>(nodes.len())?, block.run::<usize>(nodes.len())?) };
+        let mut area = 0;
+        for place in 0..homes.order.len() {
+            if place != 0 && node(place) != node(place - 1) {
+                area += 1;
+                before[area] = before[area - 1] + bounds[area - 1] as usize;
+            }
+            bounds[area] += homes.of(place) as u64;
         }
         let one = bounds.len() == 1;
         // As many places in an area as fill pages whole: no page has objects of two nodes.
@@ -148,8 +151,8 @@ impl Layout {
             plain: if one { (objects as u64) << stride.trailing_zeros() } else { 0 },
             odd_bits: (1 << stride.trailing_zeros()) - 1,
             bounds_at: 0,
-            bounds: bounds.into_boxed_slice(),
-            before: before.into_boxed_slice(),
+            bounds,
+            before,
             objects,
             stride,
             bytes,
@@ -235,6 +238,12 @@ fn inverse(odd: u64) -> u64 {
 mod tests {
     use super::*;
 
+    /// With a block that stays.
+    fn of(objects: usize, size: usize) -> Layout {
+        let mut block = std::mem::ManuallyDrop::new(Block::new(objects).unwrap());
+        Layout::new(objects, size, &mut block).unwrap()
+    }
+
     #[test]
     fn an_inverse_times_its_number_is_one() {
         for odd in (1..10_000).step_by(2).chain([u64::MAX, u64::MAX / 3, 0x1234_5678_9abc_def1]) {
@@ -245,7 +254,7 @@ mod tests {
     #[test]
     fn addresses_and_numbers_are_inverse_and_nothing_else_is_an_object() {
         for (objects, size) in [(1, 1), (7, 24), (1000, 280), (513, 4096), (100, 65536), (33, 8)] {
-            let layout = Layout::new(objects, size).unwrap();
+            let layout = of(objects, size);
             let number = |at: usize| {
                 let number = layout.number(at);
                 assert_eq!(layout.is_plainly_object(at), number.is_some() && layout.areas == 0, "{at:#x}");
@@ -276,7 +285,7 @@ mod tests {
     fn every_object_lies_on_the_node_of_its_home() {
         let facts = runtime::get();
         for (objects, size) in [(100, 280), (1000, 64), (37, 8192)] {
-            let layout = Layout::new(objects, size).unwrap();
+            let layout = of(objects, size);
             for object in 0..objects {
                 let Some(node) = facts.node_of(layout.home(object)) else { continue };
                 for at in [layout.address(object), layout.address(object) + layout.stride - 8] {
@@ -298,7 +307,7 @@ mod tests {
         // Every object with every other: Miri gets fewer.
         let numbers: &[usize] = if cfg!(miri) { &[1, 2, 3, 65] } else { &[1, 2, 3, 64, 65, 1001] };
         for &objects in numbers {
-            let layout = Layout::new(objects, 8).unwrap();
+            let layout = of(objects, 8);
             for object in 0..objects {
                 let (home, all) = layout.home_of_all(object);
                 assert!(all.contains(&object) && all.end <= objects, "{object} of {objects}: {all:?}");
@@ -313,7 +322,7 @@ mod tests {
 
     #[test]
     fn every_cpu_is_home_to_its_share() {
-        let layout = Layout::new(1001, 64).unwrap();
+        let layout = of(1001, 64);
         let cpus = runtime::get().cpus();
         let mut homes = vec![0; cpus];
         (0..1001).for_each(|object| homes[layout.home(object)] += 1);

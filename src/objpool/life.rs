@@ -2,6 +2,7 @@
 //! Birth and death of a pool.
 
 use super::Misuse;
+use super::block::Block;
 use super::depot::Depots;
 use super::layout::Layout;
 use super::placed::Placed;
@@ -134,9 +135,10 @@ fn make(objects: usize, size: usize) -> Result<Placed, Errno> {
     let facts = runtime::try_get()?;
     thread::prepare()?;
     near::prepare()?;
-    let states = States::wanted(objects)?;
-    let layout = Layout::new(objects, size)?;
-    let depots = Depots::new(objects)?;
+    let mut block = Block::new(objects)?;
+    let states = States::wanted(objects, &mut block)?;
+    let layout = Layout::new(objects, size, &mut block)?;
+    let depots = Depots::new(objects, &mut block)?;
     // Together the magazines should not keep most of a pool from the CPUs that need it.
     let magazines = Magazines::new((objects / facts.cpus()).clamp(8, LARGEST))?;
     let sections = facts.backend() == Backend::Rseq && states.is_none();
@@ -149,6 +151,7 @@ fn make(objects: usize, size: usize) -> Result<Placed, Errno> {
         states,
         #[cfg(not(loom))]
         listing: None,
+        _block: block,
     }))
 }
 

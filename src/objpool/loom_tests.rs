@@ -7,6 +7,7 @@
 //!
 //! Not to be shown here: that links are bounds-checked (O2), for no link ever holds anything but a number of an object or none.
 
+use super::block::Block;
 use super::depot::Depots;
 use super::raw::{self, HeadState};
 use crate::percpu::magazine::{COUNT, ENTRIES, GUARD, LARGEST, Magazines, Recalled};
@@ -81,8 +82,11 @@ struct Depot {
 
 impl Depot {
     fn new(objects: usize) -> Arc<Depot> {
-        let this =
-            Depot { depots: Depots::new(objects).unwrap(), head: AtomicU64::new(0), things: Things::new(objects) };
+        let this = Depot {
+            depots: Depots::new(objects, &mut Block::new(objects).unwrap()).unwrap(),
+            head: AtomicU64::new(0),
+            things: Things::new(objects),
+        };
         (0..objects).rev().for_each(|object| this.depots.push(&this.head, &[object]));
         Arc::new(this)
     }

@@ -12,6 +12,7 @@
 //!
 //! Source of the interface: Linux's `<linux/objpool.h>`. Its ring is only right with interrupts off.
 
+mod block;
 mod bytes;
 mod depot;
 pub mod entry;

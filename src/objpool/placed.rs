@@ -5,8 +5,6 @@
 use super::state::Pool;
 #[cfg(not(loom))]
 use crate::percpu::magazine::{BYTES, SHARED};
-#[cfg(not(loom))]
-use crate::sys::leaks;
 use std::ops::{Deref, DerefMut};
 
 /// A pool, and the magazines beside it. Whoever has one ends it with [`end`](Placed::end).
@@ -17,11 +15,8 @@ impl Placed {
     pub(super) fn new(pool: Pool) -> Placed {
         const { assert!(size_of::<Pool>() <= BYTES - SHARED) };
         let at: *mut Pool = std::ptr::with_exposed_provenance_mut(pool.magazines.shared());
-        // SAFETY: so much room, aligned (G2), mapped for ever (G1), and nobody's yet.
-        unsafe {
-            at.write(pool);
-            leaks::has_pointers(at.cast(), size_of::<Pool>());
-        }
+        // SAFETY: so much room, aligned (G2), and nobody's yet.
+        unsafe { at.write(pool) };
         Placed(at)
     }
 
@@ -51,7 +46,6 @@ impl Placed {
         unsafe {
             #[cfg(not(loom))]
             {
-                leaks::forget_pointers(self.0.cast(), size_of::<Pool>());
                 self.0.drop_in_place();
                 // Bytes between its fields may be anything to the compiler; the memory's next owner wants zeroes (G3).
                 self.0.write_bytes(0, 1);

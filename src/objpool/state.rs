@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The structures: the head, which is the caller's memory and part of the C ABI, and the pool behind it.
 
+use super::block::Block;
 use super::depot::Depots;
 use super::layout::Layout;
 use super::strict::States;
@@ -55,6 +56,8 @@ pub struct Pool {
     /// Where statistics find it; `None` where there was no memory for that.
     #[cfg(not(loom))]
     pub(crate) listing: Option<&'static super::stats::Listing>,
+    /// Goes last: the others have runs of it.
+    pub(super) _block: Block,
 }
 
 /// What happened on a CPU, or as far as its threads can tell.

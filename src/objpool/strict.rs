@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Strict pools know of every object whether somebody has it: a double push is told. Every pop and push takes the slow path.
 
-use super::layout::room;
+use super::block::{Block, Run};
 use crate::strict;
 use crate::sys::errno::Errno;
 use crate::sys::sync::{AtomicU8, Ordering};
@@ -11,17 +11,16 @@ use crate::sys::sync::{AtomicU8, Ordering};
 /// | 0 | in the pool | pop: 1 |
 /// | 1 | somebody has it, or fini is about to forget it | push: 0; drop, fini: 2 |
 /// | 2 | dropped for good | |
-pub(crate) struct States(Box<[AtomicU8]>);
+pub(crate) struct States(Run<AtomicU8>);
 
 impl States {
     /// For a pool that is made now.
-    pub(crate) fn wanted(objects: usize) -> Result<Option<States>, Errno> {
+    pub(crate) fn wanted(objects: usize, block: &mut Block) -> Result<Option<States>, Errno> {
         if !strict::is_on() {
             return Ok(None);
         }
-        let mut states = room(objects)?;
-        states.extend((0..objects).map(|_| AtomicU8::new(0)));
-        Ok(Some(States(states.into_boxed_slice())))
+        // SAFETY: numbers.
+        Ok(Some(States(unsafe { block.run(objects)? })))
     }
 
     /// An object that a pop found; before anybody gets it.

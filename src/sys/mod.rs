@@ -50,9 +50,6 @@ mod count_entry;
 #[path = "inline_x86_64.rs"]
 pub(crate) mod inline;
 #[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
-#[path = "leaks_x86_64.rs"]
-pub(crate) mod leaks;
-#[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
 #[path = "magazine_x86_64.rs"]
 pub(crate) mod magazine;
 #[cfg(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64"))]
@@ -78,9 +75,6 @@ pub(crate) mod tls;
 mod entry_portable;
 #[cfg(not(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64")))]
 mod portable;
-#[cfg(not(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64")))]
-#[cfg(not(loom))]
-pub(crate) use portable::leaks;
 #[cfg(not(all(not(any(loom, miri, psref_tsan)), target_arch = "x86_64")))]
 pub(crate) use portable::{magazine, objpool_entry, section, tls};
 

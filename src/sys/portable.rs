@@ -119,18 +119,6 @@ pub(crate) mod objpool_entry {
     pub const ENTRIES: usize = 16;
 }
 
-/// Nobody here to be told.
-#[cfg(not(loom))]
-pub(crate) mod leaks {
-    /// # Safety
-    /// None is needed.
-    pub(crate) unsafe fn has_pointers(_: *const u8, _: usize) {}
-
-    /// # Safety
-    /// None is needed.
-    pub(crate) unsafe fn forget_pointers(_: *const u8, _: usize) {}
-}
-
 pub(crate) mod magazine {
     /// As in the native build.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
