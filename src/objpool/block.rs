@@ -2,13 +2,38 @@
 //! What a pool writes down beside its objects: one mapping, cut into runs of numbers. None of it is malloc's, so nothing hangs by a pointer that
 //! lies where leak checkers do not look.
 
+use crate::sys::sync::{AtomicU8, AtomicU32};
+
 #[cfg(not(loom))]
 pub(super) use mapped::{Block, Run};
 #[cfg(loom)]
 pub(super) use of_models::{Block, Run};
 
+/// What a run is of.
+///
+/// # Safety
+/// All bytes zero are a value, the one that `zero` answers.
+pub(super) unsafe trait Zero {
+    #[cfg(loom)]
+    fn zero() -> Self;
+}
+
+macro_rules! zero {
+    ($($type:ty: $zero:expr),*) => {$(
+        // SAFETY: a number, or an atomic one.
+        unsafe impl Zero for $type {
+            #[cfg(loom)]
+            fn zero() -> $type {
+                $zero
+            }
+        }
+    )*};
+}
+zero!(u32: 0, u64: 0, usize: 0, AtomicU8: AtomicU8::new(0), AtomicU32: AtomicU32::new(0));
+
 #[cfg(not(loom))]
 mod mapped {
+    use super::Zero;
     use crate::percpu::runtime;
     use crate::sys::errno::{ENOMEM, Errno};
     use crate::sys::map;
@@ -49,9 +74,7 @@ mod mapped {
             Ok(Block { at: map::memory(bytes)?, bytes, used: 0 })
         }
 
-        /// # Safety
-        /// Zero is a value of the type.
-        pub(crate) unsafe fn run<T>(&mut self, n: usize) -> Result<Run<T>, Errno> {
+        pub(crate) fn run<T: Zero>(&mut self, n: usize) -> Result<Run<T>, Errno> {
             const { assert!(align_of::<T>() <= 8 && !std::mem::needs_drop::<T>()) };
             let bytes = n.checked_mul(size_of::<T>()).ok_or(ENOMEM)?.next_multiple_of(8);
             if self.bytes - self.used < bytes {
@@ -91,6 +114,7 @@ mod mapped {
 /// loom's atomics are no plain memory.
 #[cfg(loom)]
 mod of_models {
+    use super::Zero;
     use crate::sys::errno::Errno;
 
     pub(crate) struct Block;
@@ -101,10 +125,8 @@ mod of_models {
             Ok(Block)
         }
 
-        /// # Safety
-        /// None is needed.
-        pub(crate) unsafe fn run<T: Default>(&mut self, n: usize) -> Result<Run<T>, Errno> {
-            Ok((0..n).map(|_| T::default()).collect())
+        pub(crate) fn run<T: Zero>(&mut self, n: usize) -> Result<Run<T>, Errno> {
+            Ok((0..n).map(|_| T::zero()).collect())
         }
     }
 }

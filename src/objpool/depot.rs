@@ -29,8 +29,7 @@ pub(crate) struct Depots {
 
 impl Depots {
     pub(crate) fn new(objects: usize, block: &mut Block) -> Result<Depots, Errno> {
-        // SAFETY: numbers.
-        Ok(Depots { links: unsafe { block.run(objects)? } })
+        Ok(Depots { links: block.run(objects)? })
     }
 
     fn link(&self, object: usize) -> &AtomicU32 {

@@ -61,8 +61,7 @@ struct Homes {
 
 impl Homes {
     fn new(facts: &Runtime, objects: usize, block: &mut Block) -> Result<Homes, Errno> {
-        // SAFETY: numbers.
-        let mut order: Run<u32> = unsafe { block.run(facts.cpus())? };
+        let mut order: Run<u32> = block.run(facts.cpus())?;
         (0..).zip(order.iter_mut()).for_each(|(cpu, place)| *place = cpu);
         // CPUs without a node last: what does not go round should lie where somebody runs.
         sort::by_key(&mut order, |&cpu| (facts.node_of(cpu as usize).map_or((1, 0), |node| (0, node)), cpu));
@@ -115,8 +114,7 @@ impl Layout {
                 nodes.push(node(place));
             }
         }
-        // SAFETY: numbers.
-        let (mut bounds, mut before) = unsafe { (block.run::<u64>(nodes.len())?, block.run::<usize>(nodes.len())?) };
+        let (mut bounds, mut before) = (block.run::<u64>(nodes.len())?, block.run::<usize>(nodes.len())?);
         let mut area = 0;
         for place in 0..homes.order.len() {
             if place != 0 && node(place) != node(place - 1) {

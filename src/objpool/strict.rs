@@ -19,8 +19,7 @@ impl States {
         if !strict::is_on() {
             return Ok(None);
         }
-        // SAFETY: numbers.
-        Ok(Some(States(unsafe { block.run(objects)? })))
+        Ok(Some(States(block.run(objects)?)))
     }
 
     /// An object that a pop found; before anybody gets it.
