@@ -13,7 +13,7 @@ pub(super) use of_models::{Block, Run};
 ///
 /// # Safety
 /// All bytes zero are a value, the one that `zero` answers.
-pub(super) unsafe trait Zero {
+pub(crate) unsafe trait Zero {
     #[cfg(loom)]
     fn zero() -> Self;
 }
