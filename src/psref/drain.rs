@@ -52,21 +52,26 @@ pub(crate) unsafe fn drain(
         let class = class_of(class)?;
         (class, target_of(target, class)?)
     };
+    drain_checked(state, class, patience)
+}
+
+/// The same, of a target that may be used with `class`.
+fn drain_checked(state: &TargetState, class: &ClassState, patience: Patience) -> Result<Result<(), GaveUp>, Misuse> {
+    let target = ptr::from_ref(state).addr();
     if patience.is_forever() {
-        not_mine(class, |one| one == target.addr())?;
+        not_mine(class, |one| one == target)?;
     }
     class.drains.begin(1);
-    probe::drain_start(class.address(), target.addr(), class.name_address());
+    probe::drain_start(class.address(), target, class.name_address());
     // SeqCst: the first half of fence A (see `Block::claim`).
     state.draining.store(1, Ordering::SeqCst);
     #[cfg(feature = "inject")]
-    if plant::planted(Bug::ScansFirst) && !is_held(class, target.addr()) {
+    if plant::planted(Bug::ScansFirst) && !is_held(class, target) {
         crate::sys::inject::pause();
         xcall::restart_sections();
         return Ok(Ok(()));
     }
     xcall::restart_sections();
-    let target = target.addr();
     let (ns, answer) = if is_held(class, target) { wait(class, target, patience) } else { (0, Ok(())) };
     if answer.is_ok() {
         finish(class, state);
@@ -88,11 +93,12 @@ pub(super) fn finish(class: &ClassState, state: &TargetState) {
 pub(super) fn is_held(class: &ClassState, target: usize) -> bool {
     loop {
         let copies = class.copies.load(Ordering::SeqCst);
+        #[cfg(feature = "inject")]
+        let mut at = 0..;
         // SeqCst: the second half of fence A and of fence B.
-        let mut slots = class.slots().enumerate();
-        if slots.any(|(_at, (_, slot))| {
+        if class.any_slot(|slot| {
             #[cfg(feature = "inject")]
-            crate::sys::inject::at_scan(_at);
+            at.next().into_iter().for_each(crate::sys::inject::at_scan);
             slot.target.load(Ordering::SeqCst) == target
         }) {
             return true;
@@ -166,13 +172,14 @@ fn tell_holders(class: &ClassState, target: usize, seconds: u64, first: bool) {
 pub(crate) unsafe fn destroy(target: *const TargetState, class: *const ClassState) -> Result<(), Misuse> {
     strict::assert_sleepable("psref_target_destroy");
     // SAFETY: the caller's promises.
-    let state = unsafe { target_of(target, class_of(class)?)? };
+    let (class, state) = unsafe {
+        let class = class_of(class)?;
+        (class, target_of(target, class)?)
+    };
     if state.drained.load(Ordering::Acquire) == 0 {
-        // SAFETY: passed on.
-        unsafe { drain(target, class, Patience::FOREVER)? }.expect("patience has no end");
+        drain_checked(state, class, Patience::FOREVER)?.expect("patience has no end");
     }
-    // SAFETY: a class, as `target_of` has found; they are type-stable.
-    poison(state, unsafe { &*class })
+    poison(state, class)
 }
 
 /// The last step: whoever uses the target from now on is told.

@@ -104,11 +104,16 @@ impl Set<'_> {
 fn held(class: &ClassState, set: &Set<'_>) -> Option<usize> {
     loop {
         let copies = class.copies.load(Ordering::SeqCst);
+        let mut target = 0;
         // SeqCst: the second half of fence A and of fence B.
-        let mut targets = class.slots().map(|(_, slot)| slot.target.load(Ordering::SeqCst));
-        let found = targets.find(|&target| slots::is_hold(target) && set.has(target));
-        if found.is_some() || class.copies.load(Ordering::SeqCst) == copies {
-            return found;
+        if class.any_slot(|slot| {
+            target = slot.target.load(Ordering::SeqCst);
+            slots::is_hold(target) && set.has(target)
+        }) {
+            return Some(target);
+        }
+        if class.copies.load(Ordering::SeqCst) == copies {
+            return None;
         }
     }
 }

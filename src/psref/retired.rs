@@ -64,11 +64,13 @@ pub(crate) fn each_held(class: &ClassState, f: &mut dyn FnMut(usize)) {
     loop {
         let copies = class.copies.load(Ordering::SeqCst);
         // SeqCst: the second half of fence A and of fence B.
-        class
-            .slots()
-            .map(|(_, slot)| slot.target.load(Ordering::SeqCst))
-            .filter(|&t| slots::is_hold(t))
-            .for_each(&mut *f);
+        class.any_slot(|slot| {
+            let target = slot.target.load(Ordering::SeqCst);
+            if slots::is_hold(target) {
+                f(target);
+            }
+            false
+        });
         if class.copies.load(Ordering::SeqCst) == copies {
             return;
         }
