@@ -134,17 +134,17 @@ pub(crate) fn perform(patience: Patience) -> Result<Result<(), GaveUp>, Inside> 
     let limited = usize::from(!patience.is_forever());
     PERFORMS.begin(1);
     probe::perform_start(limited);
-    let mut watchdog = None;
+    let mut watchdog = Watchdog::new();
     let answer = share(patience, &mut watchdog);
-    if let Some(watchdog) = watchdog {
-        PERFORMS.waited(watchdog.waited(), answer.is_err());
+    if let Some(ns) = watchdog.waited() {
+        PERFORMS.waited(ns, answer.is_err());
     }
     probe::perform_end(limited, outcome(answer));
     Ok(answer)
 }
 
-/// Leads a grace period, or waits for another's that is good enough. `watchdog`: made where it has to wait.
-fn share(patience: Patience, watchdog: &mut Option<Watchdog>) -> Result<(), GaveUp> {
+/// Leads a grace period, or waits for another's that is good enough.
+fn share(patience: Patience, watchdog: &mut Watchdog) -> Result<(), GaveUp> {
     // Where there is no memory for it, the registration at the library's loading has to do.
     thread::on_fork(&IN_CHILD);
     let _ = thread::prepare();
@@ -168,7 +168,6 @@ fn share(patience: Patience, watchdog: &mut Option<Watchdog>) -> Result<(), Gave
             Err(LED) if !tell_leader() => continue,
             Err(_) => {}
         }
-        let watchdog = watchdog.get_or_insert_with(Watchdog::new);
         if let Some(seconds) = watchdog.due() {
             report(format_args!("pserialize_perform has waited {seconds} s for another that is under way"));
         }
@@ -186,7 +185,7 @@ fn tell_leader() -> bool {
 }
 
 /// By whoever has made the lead `LED`.
-fn take_lead(need: u64, patience: Patience, watchdog: &mut Option<Watchdog>) -> Result<(), GaveUp> {
+fn take_lead(need: u64, patience: Patience, watchdog: &mut Watchdog) -> Result<(), GaveUp> {
     let led = match PERIODS.completed.load(Ordering::SeqCst) >= need {
         true => Ok(()),
         false => lead(patience, watchdog),
@@ -207,7 +206,7 @@ fn take_lead(need: u64, patience: Patience, watchdog: &mut Option<Watchdog>) -> 
 }
 
 /// One grace period, by the one thread that leads.
-fn lead(patience: Patience, watchdog: &mut Option<Watchdog>) -> Result<(), GaveUp> {
+fn lead(patience: Patience, watchdog: &mut Watchdog) -> Result<(), GaveUp> {
     #[cfg(any(loom, feature = "inject"))]
     let early = plant::planted(Bug::StartedLate).then(advance);
     let mine = PERIODS.started.fetch_add(1, Ordering::SeqCst) + 1;
@@ -219,7 +218,7 @@ fn lead(patience: Patience, watchdog: &mut Option<Watchdog>) -> Result<(), GaveU
     // is visible here, or whose loads come later and find what they may.
     xcall::restart_sections();
     if older(new) {
-        wait(new, patience, watchdog.get_or_insert_with(Watchdog::new))?;
+        wait(new, patience, watchdog)?;
     }
     PERIODS.completed.store(mine, Ordering::SeqCst);
     Ok(())

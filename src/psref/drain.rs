@@ -123,7 +123,6 @@ fn wait(class: &ClassState, target: usize, patience: Patience) -> (u64, Result<(
     class.waiters.enter(target);
     xcall::restart_sections();
     let mut watchdog = Watchdog::new();
-    let mut slept = false;
     let answer = loop {
         let seen = class.moved.word(); // P5
         if !is_held(class, target) {
@@ -132,16 +131,12 @@ fn wait(class: &ClassState, target: usize, patience: Patience) -> (u64, Result<(
         if let Some(seconds) = watchdog.due() {
             tell(class, target, seconds, watchdog.is_first());
         }
-        slept = true;
         if let Err(gave_up) = patience.wait(&class.moved, seen, watchdog.next()) {
             break Err(gave_up);
         }
     };
     class.waiters.leave();
-    if !slept {
-        return (0, answer);
-    }
-    let ns = watchdog.waited();
+    let Some(ns) = watchdog.waited() else { return (0, answer) };
     class.drains.waited(ns, answer.is_err());
     (ns, answer)
 }

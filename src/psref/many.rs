@@ -126,7 +126,6 @@ fn wait_for(class: &ClassState, set: &Set<'_>) -> u64 {
     class.waiters.enter_for_many();
     xcall::restart_sections(); // P4
     let mut watchdog = Watchdog::new();
-    let mut slept = false;
     let mut now = Some(first);
     loop {
         let seen = class.moved.word(); // P5
@@ -136,15 +135,11 @@ fn wait_for(class: &ClassState, set: &Set<'_>) -> u64 {
         if let Some(seconds) = watchdog.due() {
             super::drain::tell(class, target, seconds, watchdog.is_first());
         }
-        slept = true;
         // Without limit and deaf to signals, a wait ends only by a wake-up or to report.
         let _ = Patience::FOREVER.wait(&class.moved, seen, watchdog.next());
     }
     class.waiters.leave();
-    if !slept {
-        return 0;
-    }
-    let ns = watchdog.waited();
+    let Some(ns) = watchdog.waited() else { return 0 };
     class.drains.waited(ns, false);
     ns
 }
