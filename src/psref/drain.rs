@@ -17,7 +17,7 @@
 //!       copies != s                           -> again (R18), else nobody
 //! ```
 
-use super::hold::{class_of, target_of};
+use super::hold::both_of;
 use super::holders::{HOW, Seen, holders, list};
 use super::misuse::{ClassName, Misuse};
 use super::state::{ClassState, TargetState};
@@ -48,10 +48,7 @@ pub(crate) unsafe fn drain(
 ) -> Result<Result<(), GaveUp>, Misuse> {
     strict::assert_sleepable("psref_target_drain");
     // SAFETY: the caller's promises.
-    let (class, state) = unsafe {
-        let class = class_of(class)?;
-        (class, target_of(target, class)?)
-    };
+    let (class, state) = unsafe { both_of(target, class)? };
     drain_checked(state, class, patience)
 }
 
@@ -167,10 +164,7 @@ fn tell_holders(class: &ClassState, target: usize, seconds: u64, first: bool) {
 pub(crate) unsafe fn destroy(target: *const TargetState, class: *const ClassState) -> Result<(), Misuse> {
     strict::assert_sleepable("psref_target_destroy");
     // SAFETY: the caller's promises.
-    let (class, state) = unsafe {
-        let class = class_of(class)?;
-        (class, target_of(target, class)?)
-    };
+    let (class, state) = unsafe { both_of(target, class)? };
     if state.drained.load(Ordering::Acquire) == 0 {
         drain_checked(state, class, Patience::FOREVER)?.expect("patience has no end");
     }
@@ -192,10 +186,7 @@ pub(super) fn poison(state: &TargetState, class: &ClassState) -> Result<(), Misu
 /// As of [`drain`].
 pub(crate) unsafe fn poll(target: *const TargetState, class: *const ClassState) -> Result<bool, Misuse> {
     // SAFETY: the caller's promises.
-    let (class, state) = unsafe {
-        let class = class_of(class)?;
-        (class, target_of(target, class)?)
-    };
+    let (class, state) = unsafe { both_of(target, class)? };
     if state.drained.load(Ordering::Acquire) != 0 {
         return Ok(true);
     }
@@ -219,10 +210,7 @@ pub(crate) unsafe fn open(
     class: *const ClassState,
 ) -> Result<Result<c_int, Errno>, Misuse> {
     // SAFETY: the caller's promises.
-    let (class, state) = unsafe {
-        let class = class_of(class)?;
-        (class, target_of(target, class)?)
-    };
+    let (class, state) = unsafe { both_of(target, class)? };
     let fd = match watch::open(class, target.addr()) {
         Ok(fd) => fd,
         Err(e) => return Ok(Err(e)),
