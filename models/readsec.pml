@@ -9,10 +9,10 @@
  *           returns; the kernel's interrupt drains the store buffer.
  *  perform  full fence; need = started + 1; loop
  *             turned is read; completed >= need: done
- *             CAS leader 0 -> 1: [completed >= need: give it back]; mine = ++started; new = ++grace; membarrier; older words?
+ *             CAS leader 0 -> 1 (led): [completed >= need: give it back]; mine = ++started; new = ++grace; membarrier; older words?
  *                 some: waited = new; membarrier; loop { read moved; older words? sleep by compare }; waited = 0
- *                 completed = mine; leader = 0; turned += 1 and wake the followers
- *             else sleep on turned by compare
+ *                 completed = mine; exchange leader for 0: was 2 (followed): turned += 1 and wake the followers
+ *             else CAS leader 1 -> 2, or it is 2; sleep on turned by compare
  *           GIVEUP: a leader that gives up leaves waited 0 and the lead free, wakes the followers, counts nothing completed.
  * Each performer unpublishes an object of its own, performs, and frees it. Readers run on CPUs of their own (OWN_CPUS: to be
  * switched out only drains the buffer); they have no sections, so membarrier only fences.
@@ -52,6 +52,9 @@
  *  TURN_SILENT     a leader that is done does not wake the followers
  *  TURN_ONE        ... or one of them only                                              R7
  *  LEAD_FIRST      followers are woken before the lead is free
+ *  UNTOLD          a follower sleeps without having made the leader 2
+ *  TOLD_EARLY      ... having done so before it reads turned                            R3
+ *  LOOK_EARLY      the leader looks whether it is followed, and then gives the lead up
  *  GIVEUP_SILENT   a leader that gives up does not wake the followers
  *  GIVEUP_LEADS    a leader that gives up keeps the lead
  *  GIVEUP_COUNTS   a leader that gives up counts its period completed
@@ -95,7 +98,7 @@ bit insig[NR];                          /* a signal handler runs on this reader 
 #include "machine.pml"
 
 byte grace, started, completed, waited, moved, turned;
-bit leader;
+byte leader;                            /* 0: nobody, 1: led, 2: and followed */
 byte asleep[NP];                        /* 1: on moved, 2: on turned */
 bit unpub[NP], freed[NP];
 
@@ -237,7 +240,7 @@ inline look() {
 
 proctype Performer(byte n) {
   byte c, i, s, need, mine, new, spur, gaveup;
-  bit old;
+  bit old, told;
 
 #ifdef NEED_EARLY
   need = started + 1;
@@ -253,11 +256,18 @@ start:
 #endif
 
 loop:
+#ifdef TOLD_EARLY
+  atomic { if :: leader == 1 -> leader = 2 :: else fi }
+#endif
 #ifndef TURNED_LATE
   s = turned;
 #endif
   if :: completed >= need -> goto done :: else fi;
-  atomic { if :: !leader -> leader = 1; s = 0; goto lead :: else fi }
+  atomic { if :: !leader -> leader = 1; s = 0; goto lead :: else -> told = leader == 2 fi }
+#if !defined(UNTOLD) && !defined(TOLD_EARLY)
+  atomic { if :: told :: !told && leader == 1 -> leader = 2 :: else -> s = 0; goto loop fi }
+#endif
+  told = 0;
 #ifdef TURNED_LATE
   s = turned;
 #endif
@@ -346,9 +356,15 @@ turn:
 #ifdef GIVEUP_LEADS
   if :: old -> old = 0; goto leave :: else fi;
 #endif
-#ifndef LEAD_FIRST
+#if defined(LEAD_FIRST)
+  told = leader == 2;
+#elif defined(LOOK_EARLY)
+  told = leader == 2;
   leader = 0;
+#else
+  atomic { told = leader == 2; leader = 0 }
 #endif
+  if :: !told -> goto turned_over :: else -> told = 0 fi;
 #if defined(TURN_SILENT)
   if :: old -> turned++; atomic { WAKE(2) } :: else fi;
 #elif defined(GIVEUP_SILENT)
@@ -366,6 +382,7 @@ turn:
   turned++;
   atomic { WAKE(2) }
 #endif
+turned_over:
 #ifdef LEAD_FIRST
   leader = 0;
 #endif

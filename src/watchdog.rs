@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A wait that takes long is told of, again and again, and goes on: what hangs silently is found last.
+//! A wait that takes long is told of, again and again, and goes on: what hangs silently is found last. Whoever finds nothing to
+//! wait for has looked at no clock.
 
 use crate::sys::{clock, process};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Says when to report.
+/// Says when to report. Asked before each sleep; the first time, the wait begins.
+#[derive(Default)]
 pub(crate) struct Watchdog {
+    /// When; 0: it has not.
     began: u64,
     every: u64,
     next: u64,
@@ -16,19 +19,17 @@ pub(crate) const SECOND: u64 = 1_000_000_000;
 
 impl Watchdog {
     pub(crate) fn new() -> Self {
-        let began = clock::now();
-        let every = patience_of_the_environment();
-        Watchdog { began, every, next: began.saturating_add(every), reports: 0 }
+        Self::default()
     }
 
-    /// When the waiter should look at the clock again: nanoseconds of CLOCK_MONOTONIC.
+    /// When the waiter should look at the clock again: nanoseconds of CLOCK_MONOTONIC. After [`due`](Self::due).
     pub(crate) fn next(&self) -> u64 {
         self.next
     }
 
-    /// Nanoseconds waited so far.
-    pub(crate) fn waited(&self) -> u64 {
-        clock::now().saturating_sub(self.began)
+    /// Nanoseconds waited so far, if there was anything to wait for.
+    pub(crate) fn waited(&self) -> Option<u64> {
+        (self.began != 0).then(|| clock::now().saturating_sub(self.began))
     }
 
     /// Whether the report that is due is the wait's first: what need be said once is said there.
@@ -40,12 +41,17 @@ impl Watchdog {
     #[cold]
     pub(crate) fn due(&mut self) -> Option<u64> {
         let now = clock::now();
+        if self.began == 0 {
+            self.began = now.max(1);
+            self.every = patience_of_the_environment();
+            self.next = now.saturating_add(self.every);
+        }
         if now < self.next {
             return None;
         }
         self.next = now.saturating_add(self.every);
         self.reports = self.reports.saturating_add(1);
-        Some((now - self.began) / SECOND)
+        Some(now.saturating_sub(self.began) / SECOND)
     }
 }
 

@@ -5,6 +5,7 @@
 
 use crate::percpu::runtime;
 use crate::sys::backend::Backend;
+use crate::sys::errno::Errno;
 use crate::sys::process::uncancelled;
 use crate::sys::sync::{Ordering, fence};
 use crate::sys::{affinity, membarrier};
@@ -26,7 +27,14 @@ pub(crate) fn restart_sections() {
         return;
     }
     // R10: the answer counts at every call: a filter installed late refuses what worked before.
-    let Err(refused) = membarrier::restart_all() else { return };
+    if let Err(refused) = membarrier::restart_all() {
+        restart_by_visits(refused);
+    }
+}
+
+/// Where membarrier was refused: apart, for it takes pages of stack.
+#[cold]
+fn restart_by_visits(refused: Errno) {
     if let Err(unreachable) = uncancelled(affinity::walk) {
         crate::diag::fatal(format_args!(
             "membarrier was refused ({refused}) after it had worked, and not every CPU could be visited instead \

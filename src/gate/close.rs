@@ -154,7 +154,6 @@ fn wait_for_total(
     patience: Patience,
 ) -> Result<Result<(), GaveUp>, Misuse> {
     let mut watchdog = Watchdog::new();
-    let mut slept = false;
     let answer = loop {
         let seen = cells.moved().word();
         match cells.total() {
@@ -165,13 +164,12 @@ fn wait_for_total(
         if let Some(seconds) = watchdog.due() {
             tell(device, gate, cells, seconds);
         }
-        slept = true;
         if let Err(gave_up) = patience.wait(cells.moved(), seen, watchdog.next()) {
             break Err(gave_up);
         }
     };
-    if slept {
-        SEALS.waited(watchdog.waited(), answer.is_err());
+    if let Some(ns) = watchdog.waited() {
+        SEALS.waited(ns, answer.is_err());
     }
     Ok(answer)
 }

@@ -59,10 +59,10 @@ fn begin(state: &LocalCountState) {
     probe::localcount_drain_start(state.address());
 }
 
-/// A drain ends, which has `slept` or not, since its watchdog began.
-fn end(state: &LocalCountState, watchdog: &Watchdog, slept: bool, answer: Result<(), GaveUp>) -> Drained {
-    if slept {
-        DRAINS.waited(watchdog.waited(), answer.is_err());
+/// A drain ends.
+fn end(state: &LocalCountState, watchdog: &Watchdog, answer: Result<(), GaveUp>) -> Drained {
+    if let Some(ns) = watchdog.waited() {
+        DRAINS.waited(ns, answer.is_err());
     }
     probe::localcount_drain_end(state.address(), outcome(answer));
     Ok(answer)
@@ -143,7 +143,6 @@ pub(crate) unsafe fn drain(
 /// Under the interlock, which every change of the total is made under once it is complete (C3).
 fn wait_under(state: &LocalCountState, cells: Cells, cv: &Kcondvar, interlock: &Kmutex, patience: Patience) -> Drained {
     let mut watchdog = Watchdog::new();
-    let mut slept = false;
     let answer = loop {
         match cells.total() {
             0 => break Ok(()),
@@ -157,12 +156,11 @@ fn wait_under(state: &LocalCountState, cells: Cells, cv: &Kcondvar, interlock: &
             interlock.enter();
             continue;
         }
-        slept = true;
         if let Err(gave_up) = patience.judge(cv.wait(interlock, Some(patience.end(watchdog.next())))) {
             break Err(gave_up);
         }
     };
-    end(state, &watchdog, slept, answer)
+    end(state, &watchdog, answer)
 }
 
 /// The same without an interlock: any number of threads may drain at once, and acquires that come too late are refused.
@@ -195,7 +193,6 @@ pub(crate) unsafe fn drain_alone(lc: *const LocalCountState, patience: Patience)
 
 fn wait_alone(state: &LocalCountState, cells: Cells, patience: Patience) -> Drained {
     let mut watchdog = Watchdog::new();
-    let mut slept = false;
     let answer = loop {
         let seen = cells.moved().word(); // R3
         match state.guard() {
@@ -213,12 +210,11 @@ fn wait_alone(state: &LocalCountState, cells: Cells, patience: Patience) -> Drai
         if let Some(seconds) = watchdog.due() {
             tell(state, cells, seconds);
         }
-        slept = true;
         if let Err(gave_up) = patience.wait(cells.moved(), seen, watchdog.next()) {
             break Err(gave_up);
         }
     };
-    end(state, &watchdog, slept, answer)
+    end(state, &watchdog, answer)
 }
 
 #[cold]

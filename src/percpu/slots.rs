@@ -117,6 +117,24 @@ impl Block {
         storage::slot(self.memory, stripe, i)
     }
 
+    /// Whether `is` answers true of a slot; those after it are not looked at. For drains, which look at every slot: eight a turn,
+    /// so that the loop costs next to nothing where the library is compiled for size too.
+    #[inline]
+    pub(crate) fn any(&self, mut is: impl FnMut(&'static Slot) -> bool) -> bool {
+        for stripe in 0..runtime::get().stripes() {
+            let (eights, rest) = storage::slots(self.memory, stripe, self.slots).as_chunks();
+            for [a, b, c, d, e, f, g, h] in eights {
+                if is(a) || is(b) || is(c) || is(d) || is(e) || is(f) || is(g) || is(h) {
+                    return true;
+                }
+            }
+            if rest.iter().any(&mut is) {
+                return true;
+            }
+        }
+        false
+    }
+
     /// Every slot of every stripe, with its stripe.
     pub(crate) fn into_slots(self) -> impl Iterator<Item = (usize, &'static Slot)> {
         let stripes = runtime::get().stripes();
@@ -258,6 +276,12 @@ mod storage {
         slot_at(memory.at(stripe) + (i << SLOT_SHIFT))
     }
 
+    /// All of a block's in one stripe.
+    pub(super) fn slots(memory: Memory, stripe: usize, slots: usize) -> &'static [Slot] {
+        // SAFETY: a piece (G1) of so many slots: mapped for ever, aligned, all their fields atomics.
+        unsafe { std::slice::from_raw_parts(std::ptr::with_exposed_provenance(memory.at(stripe)), slots) }
+    }
+
     pub(super) fn slot_at(address: usize) -> &'static Slot {
         // SAFETY: an address inside a piece (G1): mapped for ever, aligned, all its fields atomics.
         unsafe { &*std::ptr::with_exposed_provenance(address) }
@@ -308,6 +332,10 @@ mod storage {
 
     pub(super) fn slot(memory: Memory, stripe: usize, i: usize) -> &'static Slot {
         &memory[stripe][i]
+    }
+
+    pub(super) fn slots(memory: Memory, stripe: usize, _: usize) -> &'static [Slot] {
+        &memory[stripe]
     }
 
     pub(super) fn slot_at(_: usize) -> &'static Slot {

@@ -170,7 +170,7 @@ fn all_who_perform_get_done() {
 
 #[test]
 fn one_who_performs_and_is_forgotten_is_noticed() {
-    notices("three_performers", three_performers, &[(&[Bug::WakesOne], ASLEEP)]);
+    notices("three_performers", three_performers, &[(&[Bug::WakesOne], ASLEEP), (&[Bug::LeaderUntold], ASLEEP)]);
 }
 
 /// A grace period is under way when somebody else unpublishes something and performs; a reader has come in between.

@@ -15,8 +15,8 @@
 //!                 words older than new: none    -> leave
 //!                 sleep while moved == seen
 //!             waited = 0
-//!         completed = mine; unlock; wake all who follow
-//!     follow: seen = turned; look again; sleep while turned == seen
+//!         completed = mine; unlock; wake all who follow, if any do
+//!     follow: seen = turned; look again; tell the leader; sleep while turned == seen
 //! ```
 
 use super::read::{self, PERIOD};
@@ -42,8 +42,9 @@ struct Periods {
     completed: AtomicU64,
     /// | value | meaning | who may change it to what |
     /// |---|---|---|
-    /// | 0 | nobody leads | whoever needs a grace period: 1 |
-    /// | 1 | somebody leads | the leader, done or out of patience, or a fork: 0 |
+    /// | `FREE` | nobody leads | whoever needs a grace period: `LED` |
+    /// | `LED` | somebody leads | the leader, done or out of patience, or a fork: `FREE`; who is about to sleep: `FOLLOWED` |
+    /// | `FOLLOWED` | the same, and who sleeps must be woken | the leader or a fork, who wake: `FREE` |
     leader: AtomicU32,
     /// What the leader sleeps on: moved by sections that end.
     moved: Futex,
@@ -51,13 +52,17 @@ struct Periods {
     turned: Futex,
 }
 
+const FREE: u32 = 0;
+const LED: u32 = 1;
+const FOLLOWED: u32 = 2;
+
 impl Periods {
     #[cfg(not(loom))]
     const fn new() -> Self {
         Periods {
             started: AtomicU64::new(0),
             completed: AtomicU64::new(0),
-            leader: AtomicU32::new(0),
+            leader: AtomicU32::new(FREE),
             moved: Futex::new(),
             turned: Futex::new(),
         }
@@ -68,7 +73,7 @@ impl Periods {
         Periods {
             started: AtomicU64::new(0),
             completed: AtomicU64::new(0),
-            leader: AtomicU32::new(0),
+            leader: AtomicU32::new(FREE),
             moved: Futex::new(),
             turned: Futex::new(),
         }
@@ -130,17 +135,16 @@ pub(crate) fn perform(patience: Patience) -> Result<Result<(), GaveUp>, Inside> 
     PERFORMS.begin(1);
     probe::perform_start(limited);
     let mut watchdog = Watchdog::new();
-    let mut slept = false;
-    let answer = share(patience, &mut watchdog, &mut slept);
-    if slept {
-        PERFORMS.waited(watchdog.waited(), answer.is_err());
+    let answer = share(patience, &mut watchdog);
+    if let Some(ns) = watchdog.waited() {
+        PERFORMS.waited(ns, answer.is_err());
     }
     probe::perform_end(limited, outcome(answer));
     Ok(answer)
 }
 
-/// Leads a grace period, or waits for another's that is good enough. `slept`: becomes true where it has waited.
-fn share(patience: Patience, watchdog: &mut Watchdog, slept: &mut bool) -> Result<(), GaveUp> {
+/// Leads a grace period, or waits for another's that is good enough.
+fn share(patience: Patience, watchdog: &mut Watchdog) -> Result<(), GaveUp> {
     // Where there is no memory for it, the registration at the library's loading has to do.
     thread::on_fork(&IN_CHILD);
     let _ = thread::prepare();
@@ -157,33 +161,52 @@ fn share(patience: Patience, watchdog: &mut Watchdog, slept: &mut bool) -> Resul
         if PERIODS.completed.load(Ordering::SeqCst) >= need {
             return Ok(());
         }
-        if PERIODS.leader.compare_exchange(0, 1, Ordering::SeqCst, Ordering::Relaxed).is_ok() {
-            let led = match PERIODS.completed.load(Ordering::SeqCst) >= need {
-                true => Ok(()),
-                false => lead(patience, watchdog, slept),
-            };
-            #[cfg(any(loom, feature = "inject"))]
-            if led.is_err() && plant::planted(Bug::GivingUpCompletes) {
-                PERIODS.completed.store(PERIODS.started.load(Ordering::SeqCst), Ordering::SeqCst);
-            }
-            PERIODS.leader.store(0, Ordering::SeqCst);
-            #[cfg(any(loom, feature = "inject"))]
-            if led.is_err() && plant::planted(Bug::SilentHandover) {
-                return led;
-            }
-            PERIODS.turned.advance_and_wake_all();
-            return led;
+        // Relaxed where it fails: what that reads is no older than the `turned` above, which moves after the lead is free.
+        match PERIODS.leader.compare_exchange(FREE, LED, Ordering::SeqCst, Ordering::Relaxed) {
+            Ok(_) => return take_lead(need, patience, watchdog),
+            // Told before the sleep and after the look at `turned`: who stops leading finds it, and moves that.
+            Err(LED) if !tell_leader() => continue,
+            Err(_) => {}
         }
         if let Some(seconds) = watchdog.due() {
             report(format_args!("pserialize_perform has waited {seconds} s for another that is under way"));
         }
-        *slept = true;
         patience.wait(&PERIODS.turned, seen, watchdog.next())?;
     }
 }
 
+/// Whether somebody leads still, who has been told now that others sleep.
+fn tell_leader() -> bool {
+    #[cfg(any(loom, feature = "inject"))]
+    if plant::planted(Bug::LeaderUntold) {
+        return true;
+    }
+    PERIODS.leader.compare_exchange(LED, FOLLOWED, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+}
+
+/// By whoever has made the lead `LED`.
+fn take_lead(need: u64, patience: Patience, watchdog: &mut Watchdog) -> Result<(), GaveUp> {
+    let led = match PERIODS.completed.load(Ordering::SeqCst) >= need {
+        true => Ok(()),
+        false => lead(patience, watchdog),
+    };
+    #[cfg(any(loom, feature = "inject"))]
+    if led.is_err() && plant::planted(Bug::GivingUpCompletes) {
+        PERIODS.completed.store(PERIODS.started.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+    let followed = PERIODS.leader.swap(FREE, Ordering::SeqCst) == FOLLOWED;
+    #[cfg(any(loom, feature = "inject"))]
+    if led.is_err() && plant::planted(Bug::SilentHandover) {
+        return led;
+    }
+    if followed {
+        PERIODS.turned.advance_and_wake_all();
+    }
+    led
+}
+
 /// One grace period, by the one thread that leads.
-fn lead(patience: Patience, watchdog: &mut Watchdog, slept: &mut bool) -> Result<(), GaveUp> {
+fn lead(patience: Patience, watchdog: &mut Watchdog) -> Result<(), GaveUp> {
     #[cfg(any(loom, feature = "inject"))]
     let early = plant::planted(Bug::StartedLate).then(advance);
     let mine = PERIODS.started.fetch_add(1, Ordering::SeqCst) + 1;
@@ -195,7 +218,6 @@ fn lead(patience: Patience, watchdog: &mut Watchdog, slept: &mut bool) -> Result
     // is visible here, or whose loads come later and find what they may.
     xcall::restart_sections();
     if older(new) {
-        *slept = true;
         wait(new, patience, watchdog)?;
     }
     PERIODS.completed.store(mine, Ordering::SeqCst);
@@ -271,7 +293,7 @@ static IN_CHILD: fn(u64) = in_child;
 
 /// In a forked child nobody leads or waits, unless it is this very thread, whose handler forked; it goes on afterwards.
 fn in_child(_: u64) {
-    PERIODS.leader.store(0, Ordering::SeqCst);
+    PERIODS.leader.store(FREE, Ordering::SeqCst);
     tls::waited().store(0, Ordering::SeqCst);
     // It may be about to sleep on what it read before: for readers, or a leader, that did not come along.
     PERIODS.moved.advance_and_wake_all();

@@ -17,7 +17,7 @@
 //!       copies != s                           -> again (R18), else nobody
 //! ```
 
-use super::hold::{class_of, target_of};
+use super::hold::both_of;
 use super::holders::{HOW, Seen, holders, list};
 use super::misuse::{ClassName, Misuse};
 use super::state::{ClassState, TargetState};
@@ -48,25 +48,27 @@ pub(crate) unsafe fn drain(
 ) -> Result<Result<(), GaveUp>, Misuse> {
     strict::assert_sleepable("psref_target_drain");
     // SAFETY: the caller's promises.
-    let (class, state) = unsafe {
-        let class = class_of(class)?;
-        (class, target_of(target, class)?)
-    };
+    let (class, state) = unsafe { both_of(target, class)? };
+    drain_checked(state, class, patience)
+}
+
+/// The same, of a target that may be used with `class`.
+fn drain_checked(state: &TargetState, class: &ClassState, patience: Patience) -> Result<Result<(), GaveUp>, Misuse> {
+    let target = ptr::from_ref(state).addr();
     if patience.is_forever() {
-        not_mine(class, |one| one == target.addr())?;
+        not_mine(class, |one| one == target)?;
     }
     class.drains.begin(1);
-    probe::drain_start(class.address(), target.addr(), class.name_address());
+    probe::drain_start(class.address(), target, class.name_address());
     // SeqCst: the first half of fence A (see `Block::claim`).
     state.draining.store(1, Ordering::SeqCst);
     #[cfg(feature = "inject")]
-    if plant::planted(Bug::ScansFirst) && !is_held(class, target.addr()) {
+    if plant::planted(Bug::ScansFirst) && !is_held(class, target) {
         crate::sys::inject::pause();
         xcall::restart_sections();
         return Ok(Ok(()));
     }
     xcall::restart_sections();
-    let target = target.addr();
     let (ns, answer) = if is_held(class, target) { wait(class, target, patience) } else { (0, Ok(())) };
     if answer.is_ok() {
         finish(class, state);
@@ -88,11 +90,12 @@ pub(super) fn finish(class: &ClassState, state: &TargetState) {
 pub(super) fn is_held(class: &ClassState, target: usize) -> bool {
     loop {
         let copies = class.copies.load(Ordering::SeqCst);
+        #[cfg(feature = "inject")]
+        let mut at = 0..;
         // SeqCst: the second half of fence A and of fence B.
-        let mut slots = class.slots().enumerate();
-        if slots.any(|(_at, (_, slot))| {
+        if class.any_slot(|slot| {
             #[cfg(feature = "inject")]
-            crate::sys::inject::at_scan(_at);
+            at.next().into_iter().for_each(crate::sys::inject::at_scan);
             slot.target.load(Ordering::SeqCst) == target
         }) {
             return true;
@@ -117,7 +120,6 @@ fn wait(class: &ClassState, target: usize, patience: Patience) -> (u64, Result<(
     class.waiters.enter(target);
     xcall::restart_sections();
     let mut watchdog = Watchdog::new();
-    let mut slept = false;
     let answer = loop {
         let seen = class.moved.word(); // P5
         if !is_held(class, target) {
@@ -126,16 +128,12 @@ fn wait(class: &ClassState, target: usize, patience: Patience) -> (u64, Result<(
         if let Some(seconds) = watchdog.due() {
             tell(class, target, seconds, watchdog.is_first());
         }
-        slept = true;
         if let Err(gave_up) = patience.wait(&class.moved, seen, watchdog.next()) {
             break Err(gave_up);
         }
     };
     class.waiters.leave();
-    if !slept {
-        return (0, answer);
-    }
-    let ns = watchdog.waited();
+    let Some(ns) = watchdog.waited() else { return (0, answer) };
     class.drains.waited(ns, answer.is_err());
     (ns, answer)
 }
@@ -166,13 +164,11 @@ fn tell_holders(class: &ClassState, target: usize, seconds: u64, first: bool) {
 pub(crate) unsafe fn destroy(target: *const TargetState, class: *const ClassState) -> Result<(), Misuse> {
     strict::assert_sleepable("psref_target_destroy");
     // SAFETY: the caller's promises.
-    let state = unsafe { target_of(target, class_of(class)?)? };
+    let (class, state) = unsafe { both_of(target, class)? };
     if state.drained.load(Ordering::Acquire) == 0 {
-        // SAFETY: passed on.
-        unsafe { drain(target, class, Patience::FOREVER)? }.expect("patience has no end");
+        drain_checked(state, class, Patience::FOREVER)?.expect("patience has no end");
     }
-    // SAFETY: a class, as `target_of` has found; they are type-stable.
-    poison(state, unsafe { &*class })
+    poison(state, class)
 }
 
 /// The last step: whoever uses the target from now on is told.
@@ -190,10 +186,7 @@ pub(super) fn poison(state: &TargetState, class: &ClassState) -> Result<(), Misu
 /// As of [`drain`].
 pub(crate) unsafe fn poll(target: *const TargetState, class: *const ClassState) -> Result<bool, Misuse> {
     // SAFETY: the caller's promises.
-    let (class, state) = unsafe {
-        let class = class_of(class)?;
-        (class, target_of(target, class)?)
-    };
+    let (class, state) = unsafe { both_of(target, class)? };
     if state.drained.load(Ordering::Acquire) != 0 {
         return Ok(true);
     }
@@ -217,10 +210,7 @@ pub(crate) unsafe fn open(
     class: *const ClassState,
 ) -> Result<Result<c_int, Errno>, Misuse> {
     // SAFETY: the caller's promises.
-    let (class, state) = unsafe {
-        let class = class_of(class)?;
-        (class, target_of(target, class)?)
-    };
+    let (class, state) = unsafe { both_of(target, class)? };
     let fd = match watch::open(class, target.addr()) {
         Ok(fd) => fd,
         Err(e) => return Ok(Err(e)),

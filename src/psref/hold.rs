@@ -69,6 +69,43 @@ pub(super) unsafe fn target_of<'a>(target: *const TargetState, class: &ClassStat
     Ok(state)
 }
 
+/// A target that may be used with `class`, which may be used.
+///
+/// # Safety
+/// `target` is null or readable; `class` is null, or is or was a class.
+#[inline]
+pub(super) unsafe fn both_of<'a>(
+    target: *const TargetState,
+    class: *const ClassState,
+) -> Result<(&'a ClassState, &'a TargetState), Misuse> {
+    // SAFETY: the caller's promise.
+    if let Some(state) = unsafe { target.as_ref() }
+        && !class.is_null()
+        && std::ptr::eq(state.class.load(Ordering::Acquire), class)
+        && state.is_in_place()
+    {
+        // SAFETY: `init` has found it to be one of the pool's, as fast paths rely on too; they are type-stable.
+        let class = unsafe { &*class };
+        if class.is_live() {
+            return Ok((class, state));
+        }
+    }
+    // SAFETY: passed on.
+    unsafe { both_by_parts(target, class) }
+}
+
+#[cold]
+unsafe fn both_by_parts<'a>(
+    target: *const TargetState,
+    class: *const ClassState,
+) -> Result<(&'a ClassState, &'a TargetState), Misuse> {
+    // SAFETY: the caller's promises.
+    unsafe {
+        let class = class_of(class)?;
+        Ok((class, target_of(target, class)?))
+    }
+}
+
 fn check_hold(hold: *mut Hold) -> Result<(), Misuse> {
     if hold.is_null() { Err(Misuse::Null("psref")) } else { Ok(()) }
 }

@@ -104,11 +104,16 @@ impl Set<'_> {
 fn held(class: &ClassState, set: &Set<'_>) -> Option<usize> {
     loop {
         let copies = class.copies.load(Ordering::SeqCst);
+        let mut target = 0;
         // SeqCst: the second half of fence A and of fence B.
-        let mut targets = class.slots().map(|(_, slot)| slot.target.load(Ordering::SeqCst));
-        let found = targets.find(|&target| slots::is_hold(target) && set.has(target));
-        if found.is_some() || class.copies.load(Ordering::SeqCst) == copies {
-            return found;
+        if class.any_slot(|slot| {
+            target = slot.target.load(Ordering::SeqCst);
+            slots::is_hold(target) && set.has(target)
+        }) {
+            return Some(target);
+        }
+        if class.copies.load(Ordering::SeqCst) == copies {
+            return None;
         }
     }
 }
@@ -121,7 +126,6 @@ fn wait_for(class: &ClassState, set: &Set<'_>) -> u64 {
     class.waiters.enter_for_many();
     xcall::restart_sections(); // P4
     let mut watchdog = Watchdog::new();
-    let mut slept = false;
     let mut now = Some(first);
     loop {
         let seen = class.moved.word(); // P5
@@ -131,15 +135,11 @@ fn wait_for(class: &ClassState, set: &Set<'_>) -> u64 {
         if let Some(seconds) = watchdog.due() {
             super::drain::tell(class, target, seconds, watchdog.is_first());
         }
-        slept = true;
         // Without limit and deaf to signals, a wait ends only by a wake-up or to report.
         let _ = Patience::FOREVER.wait(&class.moved, seen, watchdog.next());
     }
     class.waiters.leave();
-    if !slept {
-        return 0;
-    }
-    let ns = watchdog.waited();
+    let Some(ns) = watchdog.waited() else { return 0 };
     class.drains.waited(ns, false);
     ns
 }

@@ -5,7 +5,7 @@
 
 use super::drain::{finish, poison, tell};
 pub(crate) use super::hold::or_die;
-use super::hold::{class_of, target_of};
+use super::hold::{both_of, target_of};
 use super::misuse::{ClassName, Misuse};
 use super::state::CLASSES;
 pub(crate) use super::state::{ClassState, TargetState};
@@ -46,10 +46,7 @@ pub(super) fn released(class: &ClassState) {
 /// `target` is null, or readable until [`end`]; `class` is null, or is or was a class.
 pub(crate) unsafe fn begin(target: *const TargetState, class: *const ClassState, fresh: bool) -> Result<(), Misuse> {
     // SAFETY: the caller's promises.
-    let (class, state) = unsafe {
-        let class = class_of(class)?;
-        (class, target_of(target, class)?)
-    };
+    let (class, state) = unsafe { both_of(target, class)? };
     // SeqCst: the first half of fence A (see `Block::claim`).
     if state.draining.swap(1, Ordering::SeqCst) != 0 && fresh {
         return Err(Misuse::TargetDraining { target: target.addr(), class: ClassName::of(class) });
@@ -64,11 +61,13 @@ pub(crate) fn each_held(class: &ClassState, f: &mut dyn FnMut(usize)) {
     loop {
         let copies = class.copies.load(Ordering::SeqCst);
         // SeqCst: the second half of fence A and of fence B.
-        class
-            .slots()
-            .map(|(_, slot)| slot.target.load(Ordering::SeqCst))
-            .filter(|&t| slots::is_hold(t))
-            .for_each(&mut *f);
+        class.any_slot(|slot| {
+            let target = slot.target.load(Ordering::SeqCst);
+            if slots::is_hold(target) {
+                f(target);
+            }
+            false
+        });
         if class.copies.load(Ordering::SeqCst) == copies {
             return;
         }

@@ -151,6 +151,12 @@ impl ClassState {
         })
     }
 
+    /// Whether `is` answers true of a slot of the class; slots after that are not looked at.
+    #[inline]
+    pub(crate) fn any_slot(&self, mut is: impl FnMut(&'static Slot) -> bool) -> bool {
+        self.blocks().any(|block| block.any(&mut is))
+    }
+
     /// Every slot of the class, with its stripe.
     pub(crate) fn slots(&self) -> impl Iterator<Item = (usize, &'static Slot)> + '_ {
         self.blocks().flat_map(Block::into_slots)

@@ -63,6 +63,8 @@ pub enum Bug {
     JoinsUnderWay,
     /// A grace period is counted as started after its sequence has moved (R22).
     StartedLate,
+    /// Who follows a perform sleeps without having told it.
+    LeaderUntold,
     /// A perform without patience left hands over to nobody.
     SilentHandover,
     /// A perform without patience left counts as a grace period.
