@@ -6,5 +6,5 @@ cd "$(dirname "$0")/.." || exit 2
 failed=0
 [ -n "${PSREF_STAGED:-}" ] || scripts/install.sh build/dev build/stage --libdir=lib >/dev/null || exit 1
 ENVIRONMENTS="valgrind in-asan inline++ in-atomic in-clang" c-tests/run.sh build/stage || failed=1
-FULL=1 ENVIRONMENTS="inline atomic strict no-rseq" c-tests/run.sh build/stage || failed=1
+FULL=1 ENVIRONMENTS="inline c++ atomic strict no-rseq static" c-tests/run.sh build/stage || failed=1
 exit $failed
