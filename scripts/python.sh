@@ -21,7 +21,10 @@ rm -rf "$work/pip"
     # By wheel.sh's interpreter and among its files: what one compiles the other need not.
     flock 9
     [ -x "$work/tools/bin/pip" ] || "$python" -m venv "$work/tools"
-    CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}/python-wheel "$work/tools/bin/pip" wheel -q --no-deps -w "$work/pip" ./python
+    export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}/python-wheel
+    # What was linked: in wheel.sh's hwloc has another name.
+    rm -f "$CARGO_TARGET_DIR"/release/{,deps/,maturin/}lib_native.so
+    "$work/tools/bin/pip" wheel -q --no-deps -w "$work/pip" ./python
 ) 9>"$work/lock"
 
 step "pip install it, with what tests need"
