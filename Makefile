@@ -18,20 +18,18 @@ demo: setup-python stage ## build, install under build/stage, run the routing ex
 
 # Loom, the models and the wheel's build say the same however long they take: they get what the others leave of the CPUs.
 test: setup-test ## everything that should pass before a commit
-	scripts/beside.sh '$(MAKE) test-loom test-models test-wheel' \
+	scripts/beside.sh '$(MAKE) test-wheel test-loom test-models' \
 		$(MAKE) test-layers test-rust test-library test-readme test-examples test-c test-dropin test-python test-bench
 
 test-rust:
-	cargo test --workspace
-	cargo test -p psref --no-default-features
-	cargo test -p psref -p psref-torture --features inject -- --test-threads=1 # what it injects is the whole process's
+	scripts/test-rust.sh
 
 test-layers:
 	scripts/layers.sh
 	scripts/layers-selftest.sh
 
 test-loom:
-	scripts/loom.sh
+	PSREF_TEST_SHORT=1 scripts/loom.sh # whole in verify
 
 test-library: stage
 	scripts/check-library.sh $(STAGE)

@@ -67,7 +67,7 @@ static void no_acquire_that_began_before_the_close_passes_after_the_seal(void)
 	begin();
 	pthread_t passer = start(pass_until_turned_away, NULL);
 	pin(0);
-	for (int round = 1; round <= (int)test_turns(4000); round++) {
+	for (int round = 1; round <= (int)test_turns(4000) && has_time(); round++) {
 		STORE(&magic, (unsigned)MAGIC);
 		STORE(&sealed, 0);
 		STORE(&turn_of_round, round);
@@ -121,7 +121,7 @@ static void who_enters_here_and_leaves_there_does_not_make_up_for_one_who_stays(
 	STORE(&inside, 1);
 	pthread_t sealer = start(seal_it, close_gate());
 	wait_until_asleep(&sealer_tid);
-	for (int sent = 0; sent < (int)test_turns(20000); sent++) {
+	for (int sent = 0; sent < (int)test_turns(20000) && has_time(); sent++) {
 		pthread_kill(sealer, SIGUSR1);
 		while (LOAD(&handled) == sent)
 			sched_yield();

@@ -276,7 +276,7 @@ static void the_device_may_be_gone_as_soon_as_it_is_sealed(void)
 		leavers[i] = start(leave_in_time, (void *)(uintptr_t)i);
 		comers[i] = start(come_late, (void *)(uintptr_t)i);
 	}
-	for (int turn = 1; turn <= (int)test_turns(4000); turn++) {
+	for (int turn = 1; turn <= (int)test_turns(4000) && has_time(); turn++) {
 		device_gate_t *gate;
 		CHECK_EQ(device_gate_attach(on_page), 0);
 		STORE(&in, 0);
@@ -332,7 +332,7 @@ static void sleeping_late_comers_do_not_touch_the_device_after_the_seal(void)
 	CHECK(memory != MAP_FAILED);
 	no_second_look();
 	on_page = (struct device_gate_device *)memory;
-	for (unsigned turn = 0; turn < test_turns(300); turn++) {
+	for (unsigned turn = 0; turn < test_turns(300) && has_time(); turn++) {
 		pthread_t comers[4];
 		int tids[4] = { 0, 0, 0, 0 };
 		device_gate_t *gate, *again;

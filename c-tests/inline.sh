@@ -9,6 +9,7 @@ stage=$(realpath "$1") || exit 2
 cd "$(dirname "$0")/inline" || exit 2
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
+log=$work/log
 ulimit -c 0
 export LC_ALL=C
 
@@ -29,9 +30,9 @@ pass() { passed=$((passed + 1)); printf '%-6s %-9s %s\n' ok "$1" "$2"; }
 fail() { failed=$((failed + 1)); printf '%-6s %-9s %s\n' FAILED "$1" "$2${3:+ ($3)}"; }
 skip() { printf '%-6s %-9s %s\n' skip "$1" "$2 ($3)"; }
 # check GROUP SENTENCE COMMAND...
-check() { if "${@:3}" >"$work/log" 2>&1; then pass "$1" "$2"; else fail "$1" "$2" "exit status $?"; tail -n 20 "$work/log"; fi; }
+check() { if "${@:3}" >"$log" 2>&1; then pass "$1" "$2"; else fail "$1" "$2" "exit status $?"; tail -n 20 "$log"; fi; }
 # check_not GROUP SENTENCE COMMAND...: fails when the command ends well
-check_not() { if "${@:3}" >"$work/log" 2>&1; then fail "$1" "$2" "nothing was noticed"; else pass "$1" "$2"; fi; }
+check_not() { if "${@:3}" >"$log" 2>&1; then fail "$1" "$2" "nothing was noticed"; else pass "$1" "$2"; fi; }
 
 # compile DIRECTORY HEADERS COMPILER CXX [option...]: all ways, and the program that mixes them
 compile() {
@@ -154,19 +155,32 @@ caught() {
 check planted "delays inside sections: built" build_planted slow
 check planted "delays inside sections do no harm" env PSREF_TEST_SECONDS_EACH=1 timeout 200 "$work/slow.out/c"
 check_not planted "sections outside of their functions' groups do not link" build_planted ungrouped
+# Each family beside the others: the more threads there are, the more are interrupted inside sections.
+families=()
 while read -r program test; do
-    check planted "delays inside sections do no harm: $program" stress slow "$program" "$test"
-    if grep -q rseq "$work/unload.out"; then
-        check planted "sections that are not armed are caught: $program" caught "$program" "$test"
-    else
-        skip planted "sections that are not armed are caught: $program" "no rseq here"
-    fi
+    families+=("$program")
+    {
+        passed=0 failed=0 log=$work/log.$program
+        check planted "delays inside sections do no harm: $program" stress slow "$program" "$test"
+        if grep -q rseq "$work/unload.out"; then
+            check planted "sections that are not armed are caught: $program" caught "$program" "$test"
+        else
+            skip planted "sections that are not armed are caught: $program" "no rseq here"
+        fi
+        echo "$passed $failed" >"$work/counts.$program"
+    } >"$work/said.$program" &
 done <<END
 psref_stress no_hold_begins_after
 localcount_stress references_keep
 device_gate_stress devices_may
 objpool_threads wander
 END
+wait
+for program in "${families[@]}"; do
+    cat "$work/said.$program"
+    read -r well ill <"$work/counts.$program" || { well=0 ill=1; }
+    passed=$((passed + well)) failed=$((failed + ill))
+done
 
 echo
 echo "$passed passed, $failed failed"

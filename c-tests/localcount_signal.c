@@ -211,7 +211,7 @@ static void a_first_use_may_be_interrupted_by_a_first_use(void)
 	handle_with(use_for_the_first_time, SIGUSR1, 0);
 	begin();
 	pin(0);
-	for (unsigned i = 0; i < test_turns(3000); i++) {
+	for (unsigned i = 0; i < test_turns(3000) && has_time(); i++) {
 		STORE(&line, 0);
 		pin(1);
 		pthread_t thread = start(use_when_told, NULL);

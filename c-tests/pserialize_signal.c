@@ -205,7 +205,7 @@ static void a_first_section_may_be_interrupted_by_a_first_section(void)
 	uint64_t seed = 11;
 	handle_with(read_for_the_first_time, SIGUSR1, 0);
 	cpu_number(0);
-	for (unsigned i = 0; i < test_turns(3000); i++) {
+	for (unsigned i = 0; i < test_turns(3000) && has_time(); i++) {
 		STORE(&line, 0);
 		pin(1);
 		pthread_t thread = start(read_when_told, NULL);

@@ -280,7 +280,7 @@ static void a_first_use_may_be_interrupted_by_a_first_use(void)
 	make(&objects[1]); // the thread's
 	cpu_number(0);
 	pin(0);
-	for (unsigned i = 0; i < test_turns(3000); i++) {
+	for (unsigned i = 0; i < test_turns(3000) && has_time(); i++) {
 		STORE(&line, 0);
 		pin(1);
 		pthread_t thread = start(use_when_told, NULL);

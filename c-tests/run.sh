@@ -1,16 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # run.sh STAGEDIR [PROGRAM...]: builds every test program here against the library installed below STAGEDIR, by its
-# pkg-config file alone, and runs it in every environment, as many of these at a time as there are CPUs. One line a test and
+# pkg-config file alone, and runs it in every environment, JOBS programs at a time (two a CPU). One line a test and
 # environment, then "N passed, N failed"; exit status 1 if any failed. ENVIRONMENTS="default valgrind" in the environment runs
-# only those; some run only where they are named, see the end.
+# only those; some run only where they are named, see the end. BUILT=DIRECTORY: what is built stays there, and what is there already is
+# not built again.
 set -uo pipefail
-[ $# -ge 1 ] || { sed -n '3,6s/^# //p' "$0"; exit 2; }
+[ $# -ge 1 ] || { sed -n '3,8s/^# //p' "$0"; exit 2; }
 stage=$(realpath "$1") || exit 2
 shift
 cd "$(dirname "$0")" || exit 2
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
+built=${BUILT:-$work}
 ulimit -c 0
 export LC_ALL=C
 
@@ -23,13 +25,14 @@ libdir=$(dirname "${pc%/*}")
 library=$(realpath "$libdir/libpsref.so")
 export LD_LIBRARY_PATH=$libdir PSREF_TEST_VERSION
 PSREF_TEST_VERSION=$(pkg-config --modversion psref)
+read -ra cflags <<<"$(pkg-config --cflags psref)"
 read -ra flags <<<"$(pkg-config --cflags --libs psref)"
 read -ra static_flags <<<"$(pkg-config --static --cflags --libs psref)"
 # A directory in which "-lpsref" can mean the archive only.
 mkdir "$work/archive" && ln -s "$libdir/libpsref.a" "$work/archive/"
 
 CC=${CC:-cc} CXX=${CXX:-c++}
-strict=(-Wall -Wextra -Wpedantic -Werror -D_GNU_SOURCE -O2 -g -pthread)
+strict=(-Wall -Wextra -Wpedantic -Werror -D_GNU_SOURCE -O2 -g1 -pthread)
 sanitize=(-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 programs=()
 shopt -s nullglob
@@ -78,7 +81,7 @@ check headers psref.h "defines only its own names with PSREF_NO_KMUTEX_NAMES" de
 
 # What each way to build is for.
 c_environments='valgrind default atomic strict no-rseq refused late threads one-cpu synthetic low-as qemu'
-declare -A users=([c]=$c_environments [c++]=c++ [static]=static [asan]=asan [inline]='inline in-atomic' [inline-c++]=inline++
+declare -A users=([objects]="$c_environments static" [c]=$c_environments [c++]=c++ [static]=static [asan]=asan [inline]='inline in-atomic' [inline-c++]=inline++
     [inline-asan]=in-asan [inline-clang]=in-clang)
 # build VARIANT COMPILER...: every program in one way; {} stands for its name
 build() {
@@ -90,15 +93,16 @@ build() {
         done
         [ -n "$user" ] || return 0
     fi
-    mkdir "$work/$variant"
+    mkdir "$built/$variant" 2>/dev/null || return 0
     # shellcheck disable=SC2016 # expanded by the inner shell
     printf '%s\n' "${programs[@]}" | xargs -P 2 -I{} \
-        sh -c 'out=$1; shift; "$@" -o "$out" >"$out.log" 2>&1 || rm -f "$out"' sh "$work/$variant/{}" "$@"
+        sh -c 'out=$1; shift; "$@" -o "$out" >"$out.log" 2>&1 || rm -f "$out"' sh "$built/$variant/{}" "$@"
 }
 c=("$CC" -std=c11 "${strict[@]}")
-build c "${c[@]}" {}.c "${flags[@]}"
+build objects "${c[@]}" -c {}.c "${cflags[@]}"
+build c "$CC" -pthread "$built/objects/{}" "${flags[@]}"
 build c++ "$CXX" -std=c++17 "${strict[@]}" -x c++ {}.c -x none "${flags[@]}"
-build static "${c[@]}" {}.c "-L$work/archive" "${static_flags[@]}"
+build static "$CC" -pthread "$built/objects/{}" "-L$work/archive" "${static_flags[@]}"
 build asan "${c[@]}" "${sanitize[@]}" {}.c "${flags[@]}"
 # The same programs with the library's code in them (inline.sh has more ways, and what is peculiar to it).
 build inline "${c[@]}" -DPSREF_INLINE {}.c "${flags[@]}"
@@ -106,7 +110,7 @@ build inline-c++ "$CXX" -std=c++17 "${strict[@]}" -DPSREF_INLINE -x c++ {}.c -x 
 build inline-asan "${c[@]}" "${sanitize[@]}" -DPSREF_INLINE {}.c "${flags[@]}"
 clang=$(command -v clang) && build inline-clang "$clang" -std=c11 "${strict[@]}" -DPSREF_INLINE {}.c "${flags[@]}"
 holds_the_library() { [ -x "$1" ] && ! dynamic_has "$1" 'NEEDED.*libpsref'; }
-[ ! -d "$work/static" ] || check static "${programs[0]}" "contains the library" holds_the_library "$work/static/${programs[0]}"
+[ ! -d "$built/static" ] || check static "${programs[0]}" "contains the library" holds_the_library "$built/static/${programs[0]}"
 "${c[@]}" -o "$work/refuse_membarrier" refuse_membarrier.c || exit 2
 "${c[@]}" -shared -fPIC -o "$work/poorer.so" poorer.c || exit 2
 
@@ -114,7 +118,7 @@ holds_the_library() { [ -x "$1" ] && ! dynamic_has "$1" 'NEEDED.*libpsref'; }
 reports() { # TEXT COMMAND...
     ! "${@:2}" >"$work/log" 2>&1 && grep -q "$1" "$work/log" || { cat "$work/log"; return 1; }
 }
-if [ -d "$work/asan" ]; then
+if [ -d "$built/asan" ]; then
     cat >"$work/wrong.c" <<'END'
 #include <limits.h>
 #include <stdlib.h>
@@ -154,23 +158,65 @@ qemu_does_not() {
     esac
 }
 
-# every ENVIRONMENT VARIANT [NAME=VALUE...] [COMMAND...]: every program in one environment
-every() {
-    local environment=$1 variant=$2 own=$work/in.$1 program text told why
+# What runs now, by process: how many slots it takes, and for which environment. Most programs wait most of the time.
+slots=${JOBS:-$((2 * $(nproc)))} taken=0
+declare -A takes=() serves=() left=() variants=()
+# run ENVIRONMENT VARIANT [NAME=VALUE...] [COMMAND...]: every program in one environment, beside others; what they print comes when the
+# last of them is over
+run() {
+    local environment=$1 variant=$2 own=$work/in.$1 program why each=1
     shift 2
+    [[ -z ${ENVIRONMENTS:-} || " $ENVIRONMENTS " == *" $environment "* ]] || return 0
+    # What emulates computes all the time, and would only be slower.
+    case $environment in valgrind | qemu) each=2 ;; esac
+    [ $each -le "$slots" ] || each=$slots
     mkdir "$own"
+    variants[$environment]=$variant
+    left[$environment]=1 # this loop
     for program in "${programs[@]}"; do
         if [ "$environment" = qemu ] && why=$(qemu_does_not "$program"); then
-            skip qemu "$program" "under qemu-user" "$why"
+            echo "$why" >"$own/$program.not"
             continue
         fi
-        if [ ! -x "$work/$variant/$program" ]; then
+        [ -x "$built/$variant/$program" ] || continue
+        runs_here "$environment" "$program" || continue
+        while [ $((taken + each)) -gt "$slots" ]; do one_ends; done
+        {
+            PROGRAM=$program env "$@" "$built/$variant/$program" >"$own/$program.out" 2>"$own/$program.err"
+            echo $? >"$own/$program.status"
+        } &
+        takes[$!]=$each serves[$!]=$environment
+        taken=$((taken + each)) left[$environment]=$((left[$environment] + 1))
+    done
+    done_with "$environment"
+}
+one_ends() {
+    local ended
+    wait -n -p ended "${!takes[@]}"
+    taken=$((taken - takes[$ended]))
+    done_with "${serves[$ended]}"
+    unset "takes[$ended]" "serves[$ended]"
+}
+done_with() {
+    left[$1]=$((left[$1] - 1))
+    [ "${left[$1]}" -ne 0 ] || report "$1"
+}
+# report ENVIRONMENT: what every program said there
+report() {
+    local environment=$1 variant=${variants[$1]} own=$work/in.$1 program text told
+    for program in "${programs[@]}"; do
+        if [ -f "$own/$program.not" ]; then
+            skip "$environment" "$program" "under qemu-user" "$(cat "$own/$program.not")"
+            continue
+        fi
+        if [ ! -x "$built/$variant/$program" ]; then
             fail "$environment" "$program" "compiles" "see below"
-            cat "$work/$variant/$program.log"
+            cat "$built/objects/$program.log" "$built/$variant/$program.log" 2>/dev/null
             continue
         fi
-        env "$@" "$work/$variant/$program" >"$own/out" 2>"$own/err"
-        local status=$? bad=0
+        [ -f "$own/$program.out" ] || continue # not for this environment
+        local status=1 bad=0
+        read -r status <"$own/$program.status"
         while IFS= read -r text; do
             told=${text#* - }
             case $text in
@@ -179,30 +225,21 @@ every() {
             "ok - "*) pass "$environment" "$program" "$told" ;;
             "# "*) line "" "" "" "$text" ;;
             esac
-        done <"$own/out"
-        if [ $status -ne 0 ] && [ $bad -eq 0 ]; then
+        done <"$own/$program.out"
+        if [ "$status" -ne 0 ] && [ $bad -eq 0 ]; then
             fail "$environment" "$program" "ends well" "exit status $status"
             bad=1
         fi
-        [ $bad -eq 0 ] || tail -n 100 "$own/err" "$own"/valgrind.* 2>/dev/null
-        rm -f "$own"/valgrind.*
+        [ $bad -eq 0 ] || tail -n 100 "$own/$program.err" "$own/$program".valgrind.* 2>/dev/null
     done
 }
 
-# run ENVIRONMENT VARIANT...: the same beside other environments; what it prints comes when it is over
-jobs=$(nproc)
-declare -A running=()
-run() {
-    [[ -z ${ENVIRONMENTS:-} || " $ENVIRONMENTS " == *" $1 "* ]] || return 0
-    [ ${#running[@]} -lt "$jobs" ] || finish_one
-    every "$@" >"$work/$1.log" 2>&1 &
-    running[$!]=$1
-}
-finish_one() {
-    local ended
-    wait -n -p ended "${!running[@]}"
-    cat "$work/${running[$ended]}.log"
-    unset "running[$ended]"
+# What runs as C++ and with the archive is the library's code once more: there, but for FULL=1, of each family what linking could spoil:
+# first uses, handlers, forks, layouts. All is compiled.
+runs_here() { # ENVIRONMENT PROGRAM
+    case ${FULL:-},$1 in
+    ,c++ | ,static) [[ $2 =~ ^(pslist|strict)_|_(api|first|signal|fork|layout|own_names|condvar|threads)$ ]] ;;
+    esac
 }
 
 # poorly ENVIRONMENT VARIANT...: only where it is named
@@ -224,15 +261,15 @@ poorly synthetic c $short HWLOC_SYNTHETIC='numa:2 core:4 pu:1'
 # Stacks count too: a program with a hundred threads has room for them, and threads for two megabytes of a program's own.
 poorly low-as c $short bash -c 'ulimit -s 4096; ulimit -v 1048576; exec "$0" "$@"'
 # What takes longest begins first.
+run default c
 if command -v valgrind >/dev/null; then
     run valgrind c $short PSREF_TEST_UNDER=valgrind \
-        valgrind -q --error-exitcode=99 --fair-sched=yes --log-file="$work/in.valgrind/valgrind.%p"
+        valgrind -q --error-exitcode=99 --fair-sched=yes --log-file="$work/in.valgrind/%q{PROGRAM}.valgrind.%p"
 else
     skip valgrind "every program" "under valgrind" "valgrind is not installed"
 fi
 run asan asan $short PSREF_TEST_UNDER=asan
 run in-asan inline-asan $short PSREF_TEST_UNDER=asan
-run default c
 run inline inline $short
 run c++ c++ $short
 run atomic c $short PSREF_BACKEND=atomic
@@ -251,7 +288,7 @@ if [ -n "$clang" ]; then
 else
     skip in-clang "every program" "inlined by clang" "clang is not installed"
 fi
-while [ ${#running[@]} -gt 0 ]; do finish_one; done
+while [ $taken -gt 0 ]; do one_ends; done
 
 count() { wc -l <"$work/$1"; }
 passed=$(count passes) failed=$(count failures) skipped=$(count skips)

@@ -15,14 +15,23 @@ trap 'kill "${busy[@]}" 2>/dev/null; rm -rf "$work"' EXIT
 ulimit -c 0
 
 scripts/install.sh build/dev build/stage --libdir=lib >/dev/null || exit 1
-cargo test -q -p psref -p psref-ffi --lib --tests --no-run || exit 1
+packages=(psref psref-ffi)
+for package in "${packages[@]}"; do cargo test -q -p "$package" --lib --tests --no-run || exit 1; done
+mkdir "$work/built"
 ran=0
 for ((turn = 1; turn <= turns; turn++)); do
-    ENVIRONMENTS=default c-tests/run.sh build/stage >"$work/c" 2>&1
-    cargo test -q --no-fail-fast -p psref -p psref-ffi --lib --tests >"$work/rust" 2>&1
+    # All at once: each is load for the others, and most of them wait most of the time.
+    ENVIRONMENTS=default BUILT=$work/built c-tests/run.sh build/stage >"$work/c" 2>&1 &
+    running=($!)
+    for package in "${packages[@]}"; do
+        cargo test -q --no-fail-fast -p "$package" --lib --tests >"$work/rust.$package" 2>&1 &
+        running+=($!)
+    done
+    wait "${running[@]}"
+    cat "$work"/rust.* >"$work/rust"
     ran=$((ran + $(awk '/^test result:/ { n += $4 + $6 } / passed, / { c = $1 + $3 } END { print n + c + 0 }' "$work/c" "$work/rust")))
     sort -u <(grep '^FAILED' "$work/c" | sed 's/ (.*//') <(grep -E '^(test .* )?.*\.\.\. FAILED|^    [a-z_:]+$' "$work/rust" | sed 's/^ */Rust: /') >"$work/failed"
-    if ! grep -q '^[0-9]* passed, ' "$work/c" || ! grep -q '^test result:' "$work/rust"; then
+    if ! grep -q '^[0-9]* passed, ' "$work/c" || [ "$(grep -l '^test result:' "$work"/rust.* | wc -l)" != ${#packages[@]} ]; then
         tail -n 20 "$work/c" "$work/rust"
         echo "the tests did not run in turn $turn" >>"$work/failed"
     fi

@@ -5,13 +5,12 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
 copy=$(mktemp -d) || exit 2
 trap 'rm -rf "$copy"' EXIT
+cp -r src ffi build.rs "$copy"
 passed=0 failed=0
 
 # plant WHAT-IS-FOUND FILE TEXT: the text is put at the end of the file, which need not exist.
 plant() {
     local found=$1 file=$2 text=$3 said
-    rm -rf "${copy:?}"/*
-    cp -r src ffi build.rs "$copy"
     mkdir -p "$(dirname "$copy/$file")"
     [ -f "$copy/$file" ] || echo '// SPDX-License-Identifier: MIT OR Apache-2.0' >"$copy/$file"
     echo "$text" >>"$copy/$file"
@@ -22,6 +21,8 @@ plant() {
         failed=$((failed + 1))
         printf 'FAIL: "%s" in %s should give "%s", gave: %s\n' "$text" "$file" "$found" "$said"
     fi
+    # As it was.
+    if [ -f "$file" ]; then cp "$file" "$copy/$file"; else rm -r "$copy/$(dirname "$file")"; fi
 }
 
 plant 'sys may not use crate::psref' src/sys/map.rs 'use crate::psref::raw;'
@@ -49,8 +50,6 @@ plant 'functions of the C library' src/park.rs 'fn f() { unsafe { libc::usleep(1
 plant 'hwlocality is named' src/topology/mod.rs 'use hwlocality::Topology as T;'
 plant 'no logic in ffi' ffi/src/psref.rs 'fn f(x: &AtomicU8) {}'
 plant 'no logic in ffi' ffi/src/psref.rs 'use std::sync::atomic::Ordering;'
-rm -rf "${copy:?}"/*
-cp -r src ffi build.rs "$copy"
 echo '#include <stdio.h>' >"$copy/bare.c"
 case $(scripts/layers.sh "$copy") in
 *'bare.c: no SPDX line'*) passed=$((passed + 1)) ;;

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # loom.sh [FILTER]: explores the slow paths and the atomics back end under every schedule with up to three preemptions
 # (LOOM_MAX_PREEMPTIONS), and demands that each planted bug is found; of a family (gate::) or whatever else FILTER names.
-# One line a model. Two minutes on one core.
+# One line a model. Four minutes on one core; two with PSREF_TEST_SHORT=1, which is two preemptions where no bug is planted.
 # Exit status 77: something is missing.
 set -uo pipefail
 cd "$(dirname "$0")/.."

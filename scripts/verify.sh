@@ -34,7 +34,10 @@ group_poorer() { # both of what is installed under build/stage
     check 'more ways to build' scripts/verify-builds.sh
 }
 group_numa() { check 'emulated machines' scripts/verify-numa.sh; }
-group_models() { check models models/check.sh large; }
+group_models() {
+    check models models/check.sh large
+    check loom scripts/loom.sh
+}
 group_miri() { check Miri scripts/miri.sh; }
 group_sanitizers() {
     check AddressSanitizer scripts/asan.sh

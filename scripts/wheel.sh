@@ -12,12 +12,17 @@ step() { printf '\n--- %s (%s s)\n' "$*" "$SECONDS"; }
 
 step "the wheel"
 cd "$root/python"
+exec 9>"$work/lock" # python.sh builds among the same files
+flock 9
 maturin=$(sed -n 's/^requires = \["\(.*\)"\]$/\1/p' pyproject.toml)
 "$python" -m venv --clear "$work/tools"
 "$work/tools/bin/pip" install -q "$maturin"
 rm -rf "$work/dist"
-# A directory of its own: each maturin makes what another one built stale.
+# What was linked: of an earlier time, hwloc may have another name in it already.
+rm -f "${CARGO_TARGET_DIR:-$root/target}"/python-wheel/release/{,deps/,maturin/}lib_native.so
+# A directory of its own: a maturin of another environment makes what was built stale.
 PATH=$work/tools/bin:$PATH CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}/python-wheel maturin build -q --release --locked --out "$work/dist"
+exec 9>&-
 ls -l "$work"/dist/*.whl
 
 step "the wheel, in an environment that has nothing else"

@@ -50,10 +50,24 @@ done
 
 passed=0 failed=0
 line() { printf '%-6s %-13s %-12s %s\n' "$@"; }
-# run ENVIRONMENT VARIANT [NAME=VALUE...]: every port in one environment
+# one ENVIRONMENT VARIANT PORT [NAME=VALUE...]
+one() {
+    local out=$work/$1.$3 program=$work/$2/$3
+    # Without reports: a wake-up that is lost shall not be made up for by the next of them.
+    env "${@:4}" PSREF_DRAIN_WARN=100000 PSREF_TEST_PLUGIN="$program.so" timeout 300 "$program" >"$out" 2>"$out.err"
+    echo $? >"$out.status"
+}
+# run ENVIRONMENT VARIANT [NAME=VALUE...]: every port in one environment, two a CPU at a time, for most of them wait most of the time
+slots=$((2 * $(nproc)))
 run() {
-    local environment=$1 variant=$2 port text
+    local environment=$1 variant=$2 port text bad status
     shift 2
+    for port in "${ports[@]}"; do
+        [ -x "$work/$variant/$port" ] || continue
+        [ "$(jobs -rp | wc -l)" -lt $slots ] || wait -n
+        one "$environment" "$variant" "$port" "$@" &
+    done
+    wait
     for port in "${ports[@]}"; do
         if [ ! -x "$work/$variant/$port" ]; then
             failed=$((failed + 1))
@@ -61,22 +75,21 @@ run() {
             cat "$work/$variant/$port.log"
             continue
         fi
-        # Without reports: a wake-up that is lost shall not be made up for by the next of them.
-        env "$@" PSREF_DRAIN_WARN=100000 PSREF_TEST_PLUGIN="$work/$variant/$port.so" timeout 300 "$work/$variant/$port" >"$work/out" 2>"$work/err"
-        local status=$? bad=0
+        status=1 bad=0
+        read -r status <"$work/$environment.$port.status"
         while IFS= read -r text; do
             case $text in
             "not ok - "*) bad=1; failed=$((failed + 1)); line FAILED "$environment" "$port" "${text#* - }" ;;
             "ok - "*) passed=$((passed + 1)); line ok "$environment" "$port" "${text#* - }" ;;
             esac
-        done <"$work/out"
+        done <"$work/$environment.$port"
         # Strict mode and the sanitizers have nothing to say.
-        if [ $status -ne 0 ] || [ -s "$work/err" ]; then
+        if [ "$status" -ne 0 ] || [ -s "$work/$environment.$port.err" ]; then
             if [ $bad -eq 0 ]; then
                 failed=$((failed + 1))
                 line FAILED "$environment" "$port" "ends well, without a word: status $status"
             fi
-            tail -n 40 "$work/err"
+            tail -n 40 "$work/$environment.$port.err"
         fi
     done
 }

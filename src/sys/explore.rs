@@ -11,12 +11,15 @@ use std::time::Instant;
 /// Two find every planted bug but one: a copy that was missed takes three. `LOOM_MAX_PREEMPTIONS` says otherwise.
 const PREEMPTIONS: usize = 3;
 
-fn explore(bugs: &'static [Bug], model: fn()) -> usize {
+/// `PSREF_TEST_SHORT=1`: this many where no bug is planted, which takes a thirtieth of the time.
+const SHORT: usize = 2;
+
+fn explore(bugs: &'static [Bug], preemptions: usize, model: fn()) -> usize {
     plant(bugs);
     let executions = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&executions);
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = builder.preemption_bound.or(Some(PREEMPTIONS));
+    builder.preemption_bound = builder.preemption_bound.or(Some(preemptions));
     builder.max_branches = 10_000;
     builder.check(move || {
         count.fetch_add(1, Ordering::Relaxed);
@@ -29,7 +32,8 @@ fn explore(bugs: &'static [Bug], model: fn()) -> usize {
 /// Every execution of the model is right.
 pub(crate) fn holds(name: &str, model: fn()) {
     let began = Instant::now();
-    let executions = explore(&[], model);
+    let preemptions = if std::env::var_os("PSREF_TEST_SHORT").is_some() { SHORT } else { PREEMPTIONS };
+    let executions = explore(&[], preemptions, model);
     println!("{name}: {executions} executions, {:.1} s", began.elapsed().as_secs_f64());
 }
 
@@ -41,12 +45,12 @@ pub(crate) type Twin = (&'static [Bug], &'static str);
 
 /// With each set of bugs some execution of the model is wrong, in the way that the set must show.
 pub(crate) fn notices(name: &str, model: fn(), twins: &[Twin]) {
-    explore(&[], || ()); // the first model sets loom's own hook
+    explore(&[], PREEMPTIONS, || ()); // the first model sets loom's own hook
     for &(bugs, expected) in twins {
         let began = Instant::now();
         let hook = std::panic::take_hook();
         std::panic::set_hook(Box::new(|_| ())); // the panic is the result
-        let outcome = catch_unwind(AssertUnwindSafe(|| explore(bugs, model)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| explore(bugs, PREEMPTIONS, model)));
         std::panic::set_hook(hook);
         plant(&[]);
         let said = match outcome {
