@@ -112,6 +112,8 @@ static void objects_may_be_given_back_by_other_threads(void)
 	begin(40);
 	pthread_t producer = start(produce, NULL), consumer = start(consume, NULL);
 	nap(test_short() ? 100000 : 700000);
+	while (LOAD(&handed) == 0 && has_time())
+		nap(1000); // others had the CPUs
 	STORE(&stop, 1);
 	join(producer);
 	join(consumer);
