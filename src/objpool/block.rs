@@ -42,6 +42,9 @@ mod mapped {
     /// Bytes of every object's numbers, and of every CPU's.
     const OBJECT: usize = 4 + 1;
     const CPU: usize = 4 + 8 + 8;
+    const RUNS: usize = 5;
+    /// Bytes of a cache line.
+    const LINE: usize = 64;
 
     pub(crate) struct Block {
         at: *mut u8,
@@ -68,15 +71,15 @@ mod mapped {
         /// Room for what a pool of so many objects writes down.
         pub(crate) fn new(objects: usize) -> Result<Block, Errno> {
             let of_objects = objects.checked_mul(OBJECT).ok_or(ENOMEM)?;
-            // The last term: each run begins at a multiple of eight.
-            let bytes = of_objects.checked_add(CPU * runtime::get().cpus() + 5 * 8).ok_or(ENOMEM)?;
+            // The last term: each run has its lines for itself. Links are written, tables are read.
+            let bytes = of_objects.checked_add(CPU * runtime::get().cpus() + RUNS * LINE).ok_or(ENOMEM)?;
             let bytes = bytes.checked_next_multiple_of(map::page()).ok_or(ENOMEM)?;
             Ok(Block { at: map::memory(bytes)?, bytes, used: 0 })
         }
 
         pub(crate) fn run<T: Zero>(&mut self, n: usize) -> Result<Run<T>, Errno> {
-            const { assert!(align_of::<T>() <= 8 && !std::mem::needs_drop::<T>()) };
-            let bytes = n.checked_mul(size_of::<T>()).ok_or(ENOMEM)?.next_multiple_of(8);
+            const { assert!(align_of::<T>() <= LINE && !std::mem::needs_drop::<T>()) };
+            let bytes = n.checked_mul(size_of::<T>()).ok_or(ENOMEM)?.next_multiple_of(LINE);
             if self.bytes - self.used < bytes {
                 return Err(ENOMEM);
             }
